@@ -1,0 +1,104 @@
+#pragma once
+// Infers sessions from snapshots. Pure: no clock, no socket, no database; time comes in with each observation.
+// Rules: see the table in gateway/sessions/README.md.
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/sessions/events.hpp"
+
+namespace sanad::sessions {
+
+struct TrackerSettings {
+  // WireGuard's REJECT_AFTER_TIME (180 s, whitepaper section 6.1): no key is usable longer. Upwards only.
+  std::chrono::nanoseconds idle_timeout = std::chrono::seconds{180};
+  std::chrono::nanoseconds poll_interval = std::chrono::seconds{10};
+  std::chrono::nanoseconds attempt_interval = std::chrono::minutes{5};
+};
+
+// What must be known of a peer to go on after a restart. One row of the ledger's baselines.
+struct Baseline {
+  wg::PublicKey peer;
+  std::uint32_t incarnation = 0;
+  wg::HandshakeTime handshake;
+  Traffic counters;                      // raw, as the backend counts
+  std::optional<Endpoint> endpoint;
+  Instant sampled;                       // when the counters were read (boot time is comparable within one boot id only)
+  struct OpenSession {
+    SessionId session{};
+    WallTime start;
+    Traffic base;
+    BootTime last_handshake;             // boot-clock time of the latest handshake of the chain
+    BootTime last_moved;                 // last sample in which bytes moved
+    WallTime last_moved_wall;
+    std::uint32_t handshakes = 1;
+    std::uint32_t moves = 0;
+  };
+  std::optional<OpenSession> open;
+};
+
+struct RestoredState {
+  bool same_device = false;              // same boot id and same wg::DeviceIdentity as when the baselines were taken
+  std::optional<Instant> last_snapshot;  // the latest durable sign that we were watching
+  std::vector<Baseline> baselines;
+};
+
+class Tracker {
+ public:
+  using MakeId = std::function<SessionId()>;
+  Tracker(TrackerSettings settings, MakeId make_id);
+  ~Tracker();
+  Tracker(Tracker&&) noexcept;
+  Tracker& operator=(Tracker&&) noexcept;
+
+  // Once, before the first observe(). With same_device false, open sessions close (reason device) at the first
+  // observation with their checkpointed figures. A restart is a Gap from last_snapshot to the first observation.
+  void restore(RestoredState state);
+
+  // Snapshots in the order they were taken. A change of Snapshot::identity closes everything with reason device.
+  std::vector<Event> observe(const wg::Snapshot& snapshot);
+
+  // The peer's traffic has been stopped by us (first phase of removal) by a change that completed at `quiesced`. The first
+  // valid record in a snapshot started after that closes its session with `reason` and exact figures; then the peer is
+  // forgotten as soon as a complete snapshot lacks it. Calling again with another reason changes nothing.
+  void expect_removal(const wg::PublicKey& peer, CloseReason reason, BootTime quiesced);
+  // Undoes it: the peer was enabled again before it was removed.
+  void cancel_removal(const wg::PublicKey& peer);
+
+  // The link went down, or the backend died: all open sessions close, at `when`, from the last sample.
+  std::vector<Event> link_down(Instant when);
+  std::vector<Event> device_lost(Instant when);
+
+  // New settings from a reload; open sessions keep their state.
+  void configure(TrackerSettings settings);
+
+  // Peers whose Baseline changed since the last call, for the periodic checkpoint; and those forgotten.
+  struct Dirty {
+    std::vector<Baseline> changed;
+    std::vector<wg::PublicKey> forgotten;
+  };
+  Dirty take_dirty();
+  // The same for named peers, at once: the rows that must be durable together with their Opened or Closed event.
+  [[nodiscard]] std::optional<Baseline> baseline(const wg::PublicKey& peer) const;
+
+  struct Live {
+    SessionId session{};
+    WallTime start;
+    Traffic traffic;
+    std::optional<Endpoint> endpoint;
+    WallTime last_handshake;
+  };
+  [[nodiscard]] std::optional<Live> live(const wg::PublicKey& peer) const;
+  [[nodiscard]] std::size_t open_count() const;
+  [[nodiscard]] std::size_t peer_count() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sanad::sessions
