@@ -1,0 +1,163 @@
+#pragma once
+// Questions: sessions, evidence, status. Reading evidence is itself recorded (record_read).
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/ledger/records.hpp"
+#include "control/registration/standing.hpp"
+#include "control/service/peers.hpp"
+#include "control/service/request.hpp"
+
+namespace sanad::service {
+
+struct SessionView {
+  ledger::SessionRecord session;
+  ledger::PeerRecord peer;                    // as it is now; revoked peers are kept
+};
+
+struct SessionQuery {
+  std::string peer_id;
+  std::string owner_id;
+  std::optional<bool> active;
+  std::optional<WallTime> from;               // sessions that overlap [from, to)
+  std::optional<WallTime> to;
+  std::optional<IpAddress> inner;
+  std::optional<IpAddress> outer;
+  std::optional<WallTime> at;                 // sessions that were open then
+  std::string cursor;
+  std::size_t limit = 500;
+};
+
+struct LeafView {
+  std::uint64_t index = 0;
+  std::string leaf;                           // the exact bytes
+  struct Disclosure {
+    std::string name;
+    std::string value_json;
+    std::string salt;
+  };
+  std::vector<Disclosure> disclosures;
+};
+
+struct InterfaceStatus {
+  std::string name;
+  std::string backend;                        // "kernel" or "userspace"
+  std::string state;                          // "up", "down", "backend_down"
+  std::string problem;                        // empty when up
+  std::uint16_t listen_port = 0;
+  wg::PublicKey public_key;
+  std::vector<InterfaceAddress> addresses;
+  std::size_t peers = 0;                      // served now
+  std::size_t connected = 0;
+  std::optional<WallTime> last_snapshot;
+  double snapshot_ms = 0;
+  std::uint64_t interruptions = 0;
+  std::uint64_t drift_total = 0;
+  std::uint64_t polls = 0;
+  std::uint64_t late_polls = 0;
+  std::uint64_t backend_restarts = 0;
+};
+
+struct RegistrationStatus {
+  registration::Standing standing;
+  std::string level;                          // "self", "company", "association", "regulator"; empty when unregistered
+  std::string sentence;
+  std::string legal_name;
+  std::optional<std::string> reference;
+  std::optional<WallTime> valid_from;
+  std::optional<WallTime> valid_until;
+  std::string certificate_pem;
+  struct Installed {
+    std::string fingerprint;
+    std::uint64_t from_index = 0;
+    WallTime installed;
+  };
+  std::vector<Installed> history;
+  struct Anchor {
+    std::string subject;
+    std::string level;
+  };
+  std::vector<Anchor> anchors;
+};
+
+struct Status {
+  std::string gateway_id;
+  WallTime started;
+  std::chrono::seconds uptime{};
+  std::vector<InterfaceStatus> interfaces;
+  RegistrationStatus registration;
+  std::size_t peers_total = 0;
+  std::size_t peers_enabled = 0;
+  std::size_t sessions_today = 0;
+  std::size_t sessions_open = 0;
+  std::uint64_t records = 0;                  // leaves so far
+  std::uint64_t events_held = 0;              // observed, waiting for storage to write again
+  bool writable = true;
+  std::string storage_problem;
+  ClockSync clock;
+  std::uint64_t disk_free_bytes = 0;
+};
+
+class Queries {
+ public:
+  explicit Queries(Gateway& gateway) : gateway_(gateway) {}
+
+  void sessions(SessionQuery query, Done<Page<SessionView>> done);
+  void session(std::string id_hex, Done<SessionView> done);
+  // Leaves from `from`, at most `limit` (1..1000). An empty page means: nothing there yet.
+  void leaves(std::uint64_t from, std::size_t limit, Done<std::vector<LeafView>> done);
+  void status(Done<Status> done);
+  void registration(Done<RegistrationStatus> done);
+
+  // Calls `wake` on the loop thread after each commit that added leaves, until unsubscribed. For followers (SSE).
+  std::uint64_t subscribe(std::function<void()> wake);
+  void unsubscribe(std::uint64_t id);
+
+  // One leaf for a call that reads evidence, committed before the answer starts. `target`: "sessions", "log", ...
+  void record_read(Caller caller, std::string verb, std::string target, Done<std::uint64_t> done);
+  // One leaf for a refused call. Bounded: above 30 a minute and uid, refusals are counted into one leaf a minute, so that
+  // nobody without a role can fill the disk.
+  void record_refusal(Caller caller, std::string verb, std::string target, std::string why);
+
+ private:
+  Gateway& gateway_;
+};
+
+struct InstallRegistration {
+  std::string certificate_pem;                // the chain, the gateway's certificate first
+  std::optional<std::string> reference;
+  std::optional<WallTime> authority_valid_until;
+  std::string note;
+};
+
+class Registrations {
+ public:
+  explicit Registrations(Gateway& gateway) : gateway_(gateway) {}
+  // Errors: invalid_argument (not a registration certificate, key is not this gateway's, unknown issuer).
+  void install(Caller caller, InstallRegistration input, Done<Changed<RegistrationStatus>> done);
+  void grace(Caller caller, WallTime until, std::string announcement, Done<Changed<RegistrationStatus>> done);
+
+ private:
+  Gateway& gateway_;
+};
+
+struct Reloaded {
+  std::vector<std::string> changed;           // dotted keys
+  std::uint64_t evidence = 0;
+};
+
+class Operations {
+ public:
+  explicit Operations(Gateway& gateway) : gateway_(gateway) {}
+  // Reads the configuration file again. Everything is verified before anything changes; a refusal changes nothing
+  // (invalid_argument: message holds all errors, one a line).
+  void reload(Caller caller, Done<Reloaded> done);
+  void shutdown(Caller caller, Done<std::uint64_t> done);
+
+ private:
+  Gateway& gateway_;
+};
+
+}  // namespace sanad::service
