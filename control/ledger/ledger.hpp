@@ -1,0 +1,98 @@
+#pragma once
+// The one durable truth: state and evidence in one SQLite database, changed by one thread.
+//
+// Durability: `done` with success means the job's changes and leaves survive a power cut (one WAL append, one fdatasync for all
+// jobs that were waiting). kill -9 at any point loses nothing that was answered and doubles nothing.
+//
+// Failure: when a commit fails (I/O error, full disk), every job of that batch is answered Errc::unavailable, the database is
+// closed and nothing is taken for granted: it is reopened (at a later job, at most once a second), its write-ahead log written
+// out again (after a failed fsync the kernel may hold as clean what the disk never got), and its leaves counted against what was
+// acknowledged, before anything new is accepted. Fewer leaves than acknowledged: it stays closed, for a person to look at.
+// A job answered `unavailable` may after all have become durable, whole, with its leaves; never in part.
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "control/ledger/transaction.hpp"
+#include "gateway/base/result.hpp"
+
+namespace sanad::ledger {
+
+struct LedgerOptions {
+  std::size_t max_batch = 1024;                       // jobs in one commit
+  std::uint64_t idle_checkpoint_bytes = 16U << 20;    // checkpoint when idle and the WAL is longer than this
+  std::uint64_t forced_checkpoint_bytes = 64U << 20;  // checkpoint even when busy
+  std::uint64_t wal_preallocation_bytes = 4U
+                                          << 20;  // written with zeros at open, so that a commit does not change the file's size
+  std::string vfs;                                // an SQLite VFS by name; empty = the system's. For fault injection.
+  // Called on the storage thread after a commit that appended leaves, after the jobs' own `done`.
+  std::function<void(std::uint64_t first_index, std::uint64_t count)> on_commit;
+};
+
+struct LedgerState {
+  bool writable = true;
+  std::string problem;       // plain words; empty when writable
+  std::uint64_t leaves = 0;  // durable
+};
+
+class Ledger final {
+ public:
+  // Creates the file (0600; the directory must exist) or opens it and brings its schema up to date. Errors: unavailable (another
+  // process holds it), corrupt, io, unsupported (written by a newer version of Sanad: it is left alone).
+  static Result<std::unique_ptr<Ledger>> open(const std::filesystem::path& path, LedgerOptions options = {});
+  // Runs what is queued, checkpoints, closes.
+  ~Ledger();
+  Ledger(const Ledger&) = delete;
+  Ledger& operator=(const Ledger&) = delete;
+
+  // Any thread; never blocks on I/O. `job` runs on the storage thread in submission order, in a savepoint of its own: when it
+  // returns an error (or throws) its changes alone are undone. `done` runs on the storage thread once the commit is durable; it
+  // must be short and must not throw. Both run exactly once (`job` not at all when the ledger is not writable).
+  template <class T>
+  void submit(std::function<Result<T>(Transaction&)> job, std::function<void(Result<T>)> done) {
+    enqueue(Kind::write, std::move(job), std::move(done));
+  }
+
+  // The same without a write transaction: sees every job submitted before it; a write inside is an error. Works while the ledger
+  // is not writable, if the database can be read at all.
+  template <class T>
+  void query(std::function<Result<T>(Transaction&)> job, std::function<void(Result<T>)> done) {
+    enqueue(Kind::read, std::move(job), std::move(done));
+  }
+
+  // Any thread.
+  [[nodiscard]] LedgerState state() const;
+
+ private:
+  enum class Kind { write, read };
+  // `run` gives the job's error, if any, and keeps its value; `finish` hands over the value, or the error it is given.
+  struct Job {
+    std::function<std::optional<Error>(Transaction&)> run;
+    std::function<void(std::optional<Error>)> finish;
+  };
+  class Impl;
+  explicit Ledger(std::unique_ptr<Impl> impl);
+  void push(Kind kind, Job job);
+
+  template <class T>
+  void enqueue(Kind kind, std::function<Result<T>(Transaction&)> job, std::function<void(Result<T>)> done) {
+    // Shared by the two closures of one job; std::function must be copyable.
+    auto slot = std::make_shared<std::optional<Result<T>>>();
+    push(kind, Job{[slot, job = std::move(job)](Transaction& tx) -> std::optional<Error> {
+                     slot->emplace(job(tx));
+                     if ((*slot)->has_error()) return (*slot)->error();
+                     return std::nullopt;
+                   },
+                   [slot, done = std::move(done)](std::optional<Error> error) {
+                     if (error) return done(Result<T>(*std::move(error)));
+                     done(std::move(**slot));
+                   }});
+  }
+
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sanad::ledger
