@@ -1,0 +1,53 @@
+#pragma once
+// WireGuard devices and changes as generic netlink bytes. Pure, any thread. The layout is explained in attributes.hpp.
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "gateway/wg/kernel/netlink/message.hpp"
+#include "gateway/wg/types.hpp"
+
+namespace sanad::wg::kernel {
+
+// The request for a dump of one device. The answer carries the private key and all pre-shared keys.
+Bytes encode_get(std::uint16_t family_id, std::string_view ifname);
+
+// The messages that make a change, to be sent in this order, each once the one before is acknowledged. They carry
+// secrets: wipe them. Empty for an empty change. A message is at most kMaxMessageBytes long and removes at most
+// kMaxRemovalsPerMessage peers. The device's own values go first. A peer whose allowed IPs do not fit goes on in the next
+// message, which then only adds, and only if the peer still exists: it can never bring back a peer without its pre-shared key.
+std::vector<Bytes> encode_set(std::uint16_t family_id, std::string_view ifname, const DeviceChange& change);
+
+// What an errno of the kernel means when it was asked about a WireGuard device. `reason`: the kernel's words, may be empty.
+Error device_error(int error, std::string_view reason);
+
+// Puts one dump together again, message by message.
+//
+// A peer whose allowed IPs do not fit one message comes again in the next with nothing but its key and more of them: a
+// continuation, merged here; its missing counters are not zeros. A record that lacks counters for any other reason stays
+// a peer of its own with has_counters = false.
+class DumpParser {
+ public:
+  explicit DumpParser(std::uint16_t family_id) : family_id_(family_id) {}
+
+  // True when the dump has ended. Errors: corrupt, or what the kernel answered (device_error). Not usable afterwards.
+  Result<bool> feed(const netlink::Message& message);
+
+  // Whether any message said that the device changed under the dump: then absence of a peer proves nothing.
+  [[nodiscard]] bool interrupted() const { return interrupted_; }
+
+  // The device, once feed() has returned true. A peer that was removed and added again during the dump comes twice: the
+  // later record is kept. corrupt: the same without any sign of interruption, or no device in the answer at all.
+  Result<Device> finish() &&;
+
+ private:
+  Result<void> read_device(netlink::View attributes);
+  Result<void> read_peer(netlink::View attributes);
+
+  std::uint16_t family_id_;
+  Device device_;
+  bool interrupted_ = false;
+};
+
+}  // namespace sanad::wg::kernel
