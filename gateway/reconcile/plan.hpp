@@ -3,7 +3,9 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -13,7 +15,7 @@ namespace sanad::reconcile {
 
 struct DesiredPeer {
   wg::PublicKey public_key;
-  wg::PresharedKey preshared_key;          // all zero = none
+  wg::PresharedKey preshared_key;  // all zero = none
   std::uint16_t keepalive_s = 0;
   std::vector<IpPrefix> allowed_ips;
 };
@@ -39,29 +41,32 @@ std::string_view to_string(DriftKind kind) noexcept;
 
 struct Drift {
   DriftKind kind = DriftKind::peer_missing;
-  wg::PublicKey peer;                      // zero for device-level drift
-  std::string was;                         // plain words, never a secret: "10.66.0.9/32", "differs"
+  wg::PublicKey peer;  // zero for device-level drift
+  std::string was;     // plain words, never a secret: "10.66.0.9/32", "differs"
   std::string should_be;
 };
 
 struct Plan {
   wg::DeviceChange change;
-  std::vector<Drift> drift;                // what someone else changed; empty for changes we made ourselves
-  std::vector<wg::PublicKey> quiesce;      // leaving peers whose first phase is in `change`
-  std::vector<wg::PublicKey> remove;       // leaving peers whose second phase (removal) is in `change`
-  std::vector<wg::PublicKey> gone;         // leaving peers that a complete snapshot no longer has: forget them
+  std::vector<Drift> drift;            // what someone else changed; empty for changes we made ourselves
+  std::vector<wg::PublicKey> quiesce;  // leaving peers whose first phase is in `change`
+  std::vector<wg::PublicKey> remove;   // leaving peers whose second phase (removal) is in `change`
+  std::vector<wg::PublicKey> gone;     // leaving peers that a complete snapshot no longer has: forget them
 };
 
 // `expected_new`: keys we added to desired since the last applied plan: their absence is our own doing, not drift;
 // `expected_changed`: keys whose desired values we changed likewise.
 // Peers that are right are not touched. Nothing is concluded from absence in an incomplete snapshot. Unknown peers are removed
 // (at once, they are nobody's), only when the snapshot is complete or not: presence is certain either way.
-// A leaving peer is removed once snapshot.started > *quiesced (its final figures are in this snapshot).
+// In an incomplete snapshot a peer's list of allowed IPs may be cut short: only one too many is drift then, not one too few.
+// A listen_port of 0 leaves the choice to the backend. Our own public key is never a peer, whoever wants it.
+// A leaving peer is removed once snapshot.started > *quiesced (its final figures are in this snapshot). One not yet quiesced is
+// quiesced by this change; record the time after the change was applied. A peer both desired and leaving is leaving.
 // Moved allowed IPs: WireGuard moves an allowed IP silently to the peer that is given it last; the plan clears it from the
 // holder in the same change, before it is given to the rightful peer.
 struct Expected {
-  std::vector<wg::PublicKey> peers;        // keys we added or changed since the last applied plan
-  bool device = false;                     // the same for the device's own fields (first start, reload)
+  std::vector<wg::PublicKey> peers;  // keys we added or changed since the last applied plan
+  bool device = false;               // the same for the device's own fields (first start, reload)
 };
 Plan plan(const Desired& desired, const wg::Snapshot& snapshot, const Expected& expected);
 

@@ -14,7 +14,8 @@ namespace sanad::sessions {
 
 using SessionId = std::array<std::uint8_t, 16>;
 
-// The interval in which something certainly happened: (not_before, not_after].
+// The interval in which something certainly happened: (not_before, not_after]; both equal when the moment is known exactly.
+// An opening with not_before zero was there before we first looked.
 struct Bounds {
   WallTime not_before;
   WallTime not_after;
@@ -45,11 +46,11 @@ struct Opened {
   wg::PublicKey peer;
   SessionId session{};
   std::uint32_t incarnation = 0;
-  WallTime start;               // the handshake time, clamped into bounds
+  WallTime start;  // the handshake time, clamped into bounds
   Bounds bounds;
   wg::HandshakeTime handshake;
   std::optional<Endpoint> endpoint;
-  Traffic base;                 // the counters at the previous valid sample: the session's zero
+  Traffic base;  // the counters at the previous valid sample: the session's zero
 };
 
 struct Roamed {
@@ -66,22 +67,25 @@ struct Closed {
   CloseReason reason = CloseReason::expired;
   WallTime end;
   Bounds bounds;
-  bool end_inferred = false;    // nobody said goodbye; end is the last sign of life, as sessions.md defines it
-  Traffic traffic;              // bytes of this session
+  bool end_inferred = false;  // nobody said goodbye; end is the last sign of life, as sessions.md defines it
+  Traffic traffic;            // bytes of this session
   // Bytes seen between the last sample that certainly belongs to this session and the first that does not; they are
   // counted in `traffic` of the session opened by the same observation (superseded), or lost with the device (zero then).
   Traffic uncertain;
-  std::uint32_t handshakes = 1; // 1 + rekeys seen
+  std::uint32_t handshakes = 1;  // 1 + rekeys seen
   std::uint32_t moves = 0;
-  WallTime figures_as_of;       // when `traffic` was read
+  WallTime figures_as_of;                // when `traffic` was read
   bool figures_from_checkpoint = false;  // the live counters were lost; these are the last durable ones
 };
 
 // Received bytes without a completed handshake: a wrong pre-shared key, a blocked client. One event per peer and
-// `attempt_interval` at most; what is held back is added to the next.
+// `attempt_interval` at most; what is held back is added to the next, and told in any case before the peer's next session
+// opens or its counters end. A single initiation is held for one more sample: it may be a handshake in flight.
 struct Attempted {
   wg::PublicKey peer;
-  std::uint64_t count_at_least = 0;  // rx / 148 (the size of a handshake initiation), at least 1
+  // rx / 148 (the size of a handshake initiation), at least 1. Zero: nobody tried to come in; these bytes, the gateway's own
+  // unanswered calls or the tail of a session closed unseen, would belong to no event as the counters end here.
+  std::uint64_t count_at_least = 0;
   Traffic traffic;
   std::optional<Endpoint> endpoint;
   Bounds bounds;

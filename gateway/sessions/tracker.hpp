@@ -20,20 +20,22 @@ struct TrackerSettings {
   std::chrono::nanoseconds attempt_interval = std::chrono::minutes{5};
 };
 
-// What must be known of a peer to go on after a restart. One row of the ledger's baselines.
+// What must be known of a peer to go on after a restart. One row of the ledger's baselines. The row of every peer an event
+// names (all but Gap) must be committed in the same transaction as the event, as it is after the observation: a row that is
+// older or newer than its event tells bytes twice or never.
 struct Baseline {
   wg::PublicKey peer;
   std::uint32_t incarnation = 0;
   wg::HandshakeTime handshake;
-  Traffic counters;                      // raw, as the backend counts
+  Traffic counters;  // raw, as the backend counts; of an idle peer: those that events have told so far
   std::optional<Endpoint> endpoint;
-  Instant sampled;                       // when the counters were read (boot time is comparable within one boot id only)
+  Instant sampled;  // when the counters were read (boot time is comparable within one boot id only)
   struct OpenSession {
     SessionId session{};
     WallTime start;
     Traffic base;
-    BootTime last_handshake;             // boot-clock time of the latest handshake of the chain
-    BootTime last_moved;                 // last sample in which bytes moved
+    BootTime last_handshake;  // boot-clock time of the latest handshake of the chain
+    BootTime last_moved;      // last sample in which bytes moved
     WallTime last_moved_wall;
     std::uint32_t handshakes = 1;
     std::uint32_t moves = 0;
@@ -43,7 +45,10 @@ struct Baseline {
 
 struct RestoredState {
   bool same_device = false;              // same boot id and same wg::DeviceIdentity as when the baselines were taken
-  std::optional<Instant> last_snapshot;  // the latest durable sign that we were watching
+  std::optional<Instant> last_snapshot;  // the latest snapshot whose events are durable
+  // Set when we made the device ourselves, just before we did: every counter in it began at zero then. Without it and without
+  // last_snapshot the device is someone's we have never looked at: bytes from before the first look are not ours.
+  std::optional<Instant> created;
   std::vector<Baseline> baselines;
 };
 
@@ -69,14 +74,17 @@ class Tracker {
   // Undoes it: the peer was enabled again before it was removed.
   void cancel_removal(const wg::PublicKey& peer);
 
-  // The link went down, or the backend died: all open sessions close, at `when`, from the last sample.
+  // The link went down, or the backend died: all open sessions close, at `when`, from the last sample. Counters outlive a
+  // link that is down: with one more observe() before link_down() the figures are exact; without, the bytes since the last
+  // sample go to the peer's next session.
   std::vector<Event> link_down(Instant when);
   std::vector<Event> device_lost(Instant when);
 
   // New settings from a reload; open sessions keep their state.
   void configure(TrackerSettings settings);
 
-  // Peers whose Baseline changed since the last call, for the periodic checkpoint; and those forgotten.
+  // Peers whose Baseline changed since the last call, for the periodic checkpoint; and those forgotten. A peer in both was
+  // forgotten and met again: delete first, then write.
   struct Dirty {
     std::vector<Baseline> changed;
     std::vector<wg::PublicKey> forgotten;

@@ -1,0 +1,294 @@
+#include "gateway/reconcile/plan.hpp"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <unordered_set>
+
+#include <fmt/format.h>
+
+#include "gateway/base/sha256.hpp"
+
+namespace sanad::reconcile {
+namespace {
+
+struct PrefixHash {
+  std::size_t operator()(const IpPrefix& prefix) const noexcept {
+    std::size_t h = 14695981039346656037ULL;  // FNV-1a
+    for (const std::uint8_t b : prefix.address().bytes()) h = (h ^ b) * 1099511628211ULL;
+    return (h ^ prefix.length()) * 1099511628211ULL;
+  }
+};
+
+std::string spell(std::vector<IpPrefix> prefixes) {
+  if (prefixes.empty()) return "none";
+  std::ranges::sort(prefixes);
+  std::string text;
+  for (const IpPrefix& p : prefixes) {
+    if (!text.empty()) text += ", ";
+    text += p.to_string();
+  }
+  return text;
+}
+
+// Most peers have one or two allowed IPs, in the order they were given.
+bool same_set(const std::vector<IpPrefix>& a, const std::vector<IpPrefix>& b) {
+  if (a.size() != b.size()) return false;
+  if (a == b) return true;
+  std::vector<IpPrefix> x = a;
+  std::vector<IpPrefix> y = b;
+  std::ranges::sort(x);
+  std::ranges::sort(y);
+  return x == y;
+}
+
+std::string spell_keepalive(std::uint16_t seconds) { return seconds == 0 ? "off" : fmt::format("{} s", seconds); }
+std::string spell_key(bool none) { return none ? "none" : "differs"; }
+
+wg::PeerChange removal_of(const wg::PublicKey& peer) {
+  wg::PeerChange change;
+  change.public_key = peer;
+  change.remove = true;
+  return change;
+}
+
+// Never creates: the peer may be gone by the time the change arrives.
+wg::PeerChange update_of(const wg::PublicKey& peer) {
+  wg::PeerChange change;
+  change.public_key = peer;
+  change.update_only = true;
+  return change;
+}
+
+class Planner {
+ public:
+  Planner(const Desired& desired, const wg::Snapshot& snapshot, const Expected& expected)
+      : desired_(desired), snapshot_(snapshot), expected_(expected), ours_(expected.peers.begin(), expected.peers.end()) {}
+
+  Plan make() {
+    compare_device();
+    for (const wg::Peer& actual : snapshot_.device.peers) compare_peer(actual);
+    if (snapshot_.complete) {
+      if (matched_ < desired_.peers.size()) add_missing();
+      note_gone();
+    }
+    assemble();
+    return std::move(plan_);
+  }
+
+ private:
+  void drift(DriftKind kind, const wg::PublicKey& peer, std::string was, std::string should_be) {
+    plan_.drift.push_back(Drift{kind, peer, std::move(was), std::move(should_be)});
+  }
+
+  void compare_device() {
+    const wg::Device& actual = snapshot_.device;
+    const bool report = !expected_.device;
+    if (actual.public_key != desired_.public_key) {
+      plan_.change.private_key = desired_.private_key;
+      if (report) drift(DriftKind::private_key, {}, spell_key(actual.public_key.is_zero()), "ours");
+    }
+    if (desired_.listen_port != 0 && actual.listen_port != desired_.listen_port) {  // 0 lets the backend choose
+      plan_.change.listen_port = desired_.listen_port;
+      if (report)
+        drift(DriftKind::listen_port, {}, fmt::format("{}", actual.listen_port), fmt::format("{}", desired_.listen_port));
+    }
+    if (actual.fwmark != desired_.fwmark) {
+      plan_.change.fwmark = desired_.fwmark;
+      if (report) drift(DriftKind::fwmark, {}, fmt::format("{:#x}", actual.fwmark), fmt::format("{:#x}", desired_.fwmark));
+    }
+  }
+
+  void compare_peer(const wg::Peer& actual) {
+    if (actual.public_key == desired_.public_key) return;
+    if (const auto it = desired_.leaving.find(actual.public_key); it != desired_.leaving.end()) {
+      leaving_present_.insert(actual.public_key);
+      if (desired_.peers.contains(actual.public_key)) ++matched_;
+      lead_out(it->second);
+    } else if (const auto found = desired_.peers.find(actual.public_key); found != desired_.peers.end()) {
+      ++matched_;
+      put_right(found->second, actual);
+    } else {
+      removals_.push_back(removal_of(actual.public_key));
+      drift(DriftKind::peer_unknown, actual.public_key, spell(actual.allowed_ips), "absent");
+    }
+  }
+
+  // A quiesced peer whose record may be older than the quiescing waits for the next snapshot: its last bytes are not in this one.
+  void lead_out(const LeavingPeer& leaving) {
+    if (!leaving.quiesced) {
+      plan_.quiesce.push_back(leaving.public_key);
+      removals_.push_back(quiesce(leaving.public_key, useless_key(leaving.public_key)));
+    } else if (snapshot_.started.boot > *leaving.quiesced) {
+      plan_.remove.push_back(leaving.public_key);
+      removals_.push_back(removal_of(leaving.public_key));
+    }
+  }
+
+  void put_right(const DesiredPeer& wanted, const wg::Peer& actual) {
+    wg::PeerChange change = update_of(wanted.public_key);
+    const bool report = !ours_.contains(wanted.public_key);
+    bool touched = false;
+    if (differ(wanted.allowed_ips, actual.allowed_ips)) {
+      change.replace_allowed_ips = true;
+      change.add_allowed_ips = wanted.allowed_ips;
+      moving_.insert(wanted.allowed_ips.begin(), wanted.allowed_ips.end());
+      touched = true;
+      if (report) drift(DriftKind::allowed_ips, wanted.public_key, spell(actual.allowed_ips), spell(wanted.allowed_ips));
+    }
+    // A record without its counters is a fragment: what it lacks reads as zero and means nothing.
+    if (actual.has_counters && !(wanted.preshared_key == actual.preshared_key)) {
+      change.preshared_key = wanted.preshared_key;
+      touched = true;
+      if (report) {
+        drift(DriftKind::preshared_key, wanted.public_key, spell_key(actual.preshared_key.is_zero()),
+              wanted.preshared_key.is_zero() ? "none" : "ours");
+      }
+    }
+    if (actual.has_counters && wanted.keepalive_s != actual.keepalive_s) {
+      change.keepalive_s = wanted.keepalive_s;
+      touched = true;
+      if (report) {
+        drift(DriftKind::keepalive, wanted.public_key, spell_keepalive(actual.keepalive_s), spell_keepalive(wanted.keepalive_s));
+      }
+    }
+    if (touched) updates_.push_back(std::move(change));
+  }
+
+  // The kernel drops the rest of a peer's list when the list changes while it is being read. So in an incomplete snapshot only
+  // an allowed IP that is there and should not be is certain.
+  [[nodiscard]] bool differ(const std::vector<IpPrefix>& wanted, const std::vector<IpPrefix>& actual) const {
+    if (same_set(wanted, actual)) return false;
+    if (snapshot_.complete) return true;
+    return std::ranges::any_of(actual, [&wanted](const IpPrefix& p) { return std::ranges::find(wanted, p) == wanted.end(); });
+  }
+
+  void add_missing() {
+    std::unordered_set<wg::PublicKey> present;
+    present.reserve(snapshot_.device.peers.size());
+    for (const wg::Peer& p : snapshot_.device.peers) present.insert(p.public_key);
+    for (const auto& [key, wanted] : desired_.peers) {
+      if (key == desired_.public_key || present.contains(key) || desired_.leaving.contains(key)) continue;
+      updates_.push_back(set_peer(wanted));
+      moving_.insert(wanted.allowed_ips.begin(), wanted.allowed_ips.end());
+      if (!ours_.contains(key)) drift(DriftKind::peer_missing, key, "absent", spell(wanted.allowed_ips));
+    }
+  }
+
+  void note_gone() {
+    for (const auto& [key, leaving] : desired_.leaving) {
+      if (!leaving_present_.contains(key)) plan_.gone.push_back(key);
+    }
+  }
+
+  // The pre-shared key of the first phase: nobody but this gateway can compute it, and a plan stays a pure function.
+  [[nodiscard]] wg::PresharedKey useless_key(const wg::PublicKey& peer) const {
+    static constexpr std::string_view kPurpose = "sanad quiesce v1";
+    std::array<std::uint8_t, kPurpose.size() + Secret32::kSize + wg::PublicKey::kSize> input{};
+    auto out = std::ranges::copy(kPurpose, input.begin()).out;
+    out = std::ranges::copy(desired_.private_key.reveal(), out).out;
+    std::ranges::copy(peer.bytes(), out);
+    auto digest = sha256(input);
+    const wg::PresharedKey key{std::span<const std::uint8_t, 32>{digest}};
+    wipe(input);
+    wipe(digest);
+    return key;
+  }
+
+  // Holders lose what they should not have before its owner gets it, whatever order the snapshot lists them in: removals, then
+  // changes that only take away, then those that give.
+  void assemble() {
+    clear_holders();
+    auto& peers = plan_.change.peers;
+    peers.reserve(removals_.size() + clearings_.size() + updates_.size());
+    std::ranges::move(removals_, std::back_inserter(peers));
+    std::ranges::move(clearings_, std::back_inserter(peers));
+    std::ranges::move(updates_, std::back_inserter(peers));
+  }
+
+  // Every present peer that holds an allowed IP about to be given to another keeps what is rightly its own and nothing else.
+  // One being removed or quiesced in this change holds nothing any more.
+  void clear_holders() {
+    if (moving_.empty()) return;
+    std::unordered_set<wg::PublicKey> emptied;
+    for (const wg::PeerChange& r : removals_) emptied.insert(r.public_key);
+    static const std::vector<IpPrefix> kNone;
+    for (const wg::Peer& holder : snapshot_.device.peers) {
+      if (emptied.contains(holder.public_key)) continue;
+      const auto it = desired_.peers.find(holder.public_key);
+      const bool stays = it != desired_.peers.end() && !desired_.leaving.contains(holder.public_key);
+      const std::vector<IpPrefix>& rightful = stays ? it->second.allowed_ips : kNone;
+      wg::PeerChange clearing = update_of(holder.public_key);
+      clearing.replace_allowed_ips = true;
+      bool holds_anothers = false;
+      for (const IpPrefix& p : holder.allowed_ips) {
+        if (!moving_.contains(p) || std::ranges::find(rightful, p) != rightful.end()) {
+          clearing.add_allowed_ips.push_back(p);
+        } else {
+          holds_anothers = true;
+        }
+      }
+      if (holds_anothers) clearings_.push_back(std::move(clearing));
+    }
+  }
+
+  const Desired& desired_;
+  const wg::Snapshot& snapshot_;
+  const Expected& expected_;
+  const std::unordered_set<wg::PublicKey> ours_;
+  Plan plan_;
+  std::vector<wg::PeerChange> removals_;
+  std::vector<wg::PeerChange> clearings_;
+  std::vector<wg::PeerChange> updates_;
+  std::unordered_set<IpPrefix, PrefixHash> moving_;  // allowed IPs this change gives to someone
+  std::unordered_set<wg::PublicKey> leaving_present_;
+  std::size_t matched_ = 0;  // desired peers that the snapshot has
+};
+
+}  // namespace
+
+std::string_view to_string(DriftKind kind) noexcept {
+  switch (kind) {
+    case DriftKind::peer_missing:
+      return "peer_missing";
+    case DriftKind::peer_unknown:
+      return "peer_unknown";
+    case DriftKind::allowed_ips:
+      return "allowed_ips";
+    case DriftKind::preshared_key:
+      return "preshared_key";
+    case DriftKind::keepalive:
+      return "keepalive";
+    case DriftKind::private_key:
+      return "private_key";
+    case DriftKind::listen_port:
+      return "listen_port";
+    case DriftKind::fwmark:
+      return "fwmark";
+  }
+  return "unknown";
+}
+
+Plan plan(const Desired& desired, const wg::Snapshot& snapshot, const Expected& expected) {
+  return Planner{desired, snapshot, expected}.make();
+}
+
+wg::PeerChange quiesce(const wg::PublicKey& peer, const wg::PresharedKey& random) {
+  wg::PeerChange change = update_of(peer);
+  change.preshared_key = random;
+  change.keepalive_s = 0;
+  change.replace_allowed_ips = true;
+  return change;
+}
+
+wg::PeerChange set_peer(const DesiredPeer& peer) {
+  wg::PeerChange change;
+  change.public_key = peer.public_key;
+  change.preshared_key = peer.preshared_key;
+  change.keepalive_s = peer.keepalive_s;
+  change.replace_allowed_ips = true;
+  change.add_allowed_ips = peer.allowed_ips;
+  return change;
+}
+
+}  // namespace sanad::reconcile
