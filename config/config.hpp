@@ -41,7 +41,7 @@ std::string_view to_string(Role role) noexcept;  // "monitor", "auditor", "opera
 struct RoleGrant {
   enum class Subject : std::uint8_t { user, uid, group, gid };
   Subject subject = Subject::uid;
-  std::string name;      // for user and group
+  std::string name;      // as written; for uid and gid the digits
   std::uint32_t id = 0;  // for uid and gid
   Role role = Role::monitor;
   bool operator==(const RoleGrant&) const = default;
@@ -182,6 +182,11 @@ struct Config {
   Stop stop;
   bool operator==(const Config&) const = default;
 };
+
+inline constexpr std::size_t kMaxKeyFileBytes = 16 << 10;  // a WireGuard key has 45; a registration key in PEM a few hundred
+
+// The content of a key file: 44 characters of base64, white space at the end allowed. The zero key is refused.
+Result<wg::PrivateKey> parse_private_key(std::string_view content);
 
 // Reads and decodes a WireGuard private key. permission_denied when group or others may read it. Blocking.
 Result<wg::PrivateKey> read_private_key(const SecretSource& source);
