@@ -16,7 +16,7 @@ struct Disclosable {
 };
 
 // An OCSF 1.8.0 object without anything personal, and the personal values that belong to it. `event` must survive
-// canonical_json(): no floats, integers below 2^53 in magnitude, byte counters as decimal strings.
+// canonical_json(): no floats, integers below 2^53 in magnitude, counters beyond that as decimal strings.
 struct EventDraft {
   boost::json::object event;
   std::vector<Disclosable> personal;

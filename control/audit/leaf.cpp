@@ -1,0 +1,125 @@
+#include "control/audit/leaf.hpp"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <stdexcept>
+
+#include "control/audit/canonical.hpp"
+#include "gateway/base/encoding.hpp"
+#include "gateway/base/secret.hpp"
+#include "gateway/base/sha256.hpp"
+
+namespace sanad::audit {
+namespace {
+
+constexpr std::size_t kSaltBytes = 16;  // RFC 9901 section 9.3 recommends at least 128 bits
+
+class RandomPool {
+ public:
+  RandomPool() = default;
+  RandomPool(const RandomPool&) = delete;
+  RandomPool& operator=(const RandomPool&) = delete;
+  ~RandomPool() { wipe(bytes_); }
+
+  void fill(std::span<std::uint8_t> out) {
+    while (!out.empty()) {
+      if (used_ == bytes_.size()) refill();
+      const std::size_t n = std::min(out.size(), bytes_.size() - used_);
+      const auto source = std::span(bytes_).subspan(used_, n);
+      std::copy(source.begin(), source.end(), out.begin());
+      wipe(source);
+      used_ += n;
+      out = out.subspan(n);
+    }
+  }
+
+ private:
+  void refill() {
+    std::size_t have = 0;
+    while (have < bytes_.size()) {
+      const ssize_t n = getrandom(bytes_.data() + have, bytes_.size() - have, 0);
+      if (n < 0 && errno == EINTR) continue;
+      // Without randomness a salt would hide nothing; there is no sensible way on.
+      if (n < 0) throw std::runtime_error("getrandom failed");
+      have += static_cast<std::size_t>(n);
+    }
+    used_ = 0;
+  }
+
+  std::array<std::uint8_t, 4096> bytes_{};
+  std::size_t used_ = bytes_.size();
+};
+
+std::string new_salt(const FillRandom& random) {
+  std::array<std::uint8_t, kSaltBytes> salt{};
+  random(salt);
+  return base64url_encode(salt);
+}
+
+}  // namespace
+
+FillRandom system_random() {
+  // Shared because std::function must be copyable; there is one user.
+  auto pool = std::make_shared<RandomPool>();
+  return [pool](std::span<std::uint8_t> out) { pool->fill(out); };
+}
+
+Result<std::string> disclosure_text(const Disclosure& disclosure) {
+  std::string json = "[";
+  if (auto done = append_canonical_string(json, disclosure.salt); !done) return std::move(done).error();
+  json += ',';
+  if (auto done = append_canonical_string(json, disclosure.name); !done) return std::move(done).error();
+  json += ',';
+  json += disclosure.value_json;
+  json += ']';
+  return base64url_encode(as_bytes(json));
+}
+
+std::string disclosure_digest(std::string_view disclosure_text) { return base64url_encode(sha256(as_bytes(disclosure_text))); }
+
+Result<Leaf> make_leaf(const LeafHead& head, const EventDraft& draft, const FillRandom& random) {
+  Leaf leaf;
+  leaf.disclosures.reserve(draft.personal.size());
+  std::vector<std::string> digests;
+  digests.reserve(draft.personal.size());
+  for (const auto& item : draft.personal) {
+    auto value = canonical_json(item.value);
+    if (!value) return std::move(value).error().within("couldn't write the value of " + item.name);
+    leaf.disclosures.push_back({item.name, *std::move(value), new_salt(random), item.owner_id});
+    auto text = disclosure_text(leaf.disclosures.back());
+    if (!text) return std::move(text).error().within("couldn't write the disclosure of " + item.name);
+    digests.push_back(disclosure_digest(*text));
+  }
+  std::sort(digests.begin(), digests.end());
+
+  std::string& out = leaf.bytes;
+  out.reserve(1024);
+  out += R"({"_sd":[)";
+  for (std::size_t i = 0; i < digests.size(); ++i) {
+    out += i == 0 ? "\"" : ",\"";
+    out += digests[i];
+    out += '"';
+  }
+  out += R"(],"_sd_alg":"sha-256","epoch":)";
+  out += std::to_string(head.epoch);
+  out += R"(,"event":)";
+  if (auto done = append_canonical(out, draft.event); !done) return std::move(done).error().within("couldn't write the event");
+  out += R"(,"i":)";
+  out += std::to_string(head.index);
+  out += R"(,"salt":")";
+  out += new_salt(random);
+  out += R"(","t":)";
+  out += std::to_string(head.time.ms());
+  out += R"(,"v":1})";
+  if (out.size() > kMaxLeafBytes) {
+    return Error{Errc::invalid_argument, "the event makes a leaf of " + std::to_string(out.size()) +
+                                             " bytes; the most a log entry holds is " + std::to_string(kMaxLeafBytes)};
+  }
+  return leaf;
+}
+
+}  // namespace sanad::audit
