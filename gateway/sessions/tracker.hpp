@@ -45,7 +45,7 @@ struct Baseline {
 
 struct RestoredState {
   bool same_device = false;              // same boot id and same wg::DeviceIdentity as when the baselines were taken
-  std::optional<Instant> last_snapshot;  // the latest snapshot whose events are durable
+  std::optional<Instant> last_snapshot;  // `started` of the latest snapshot whose events are durable
   // Set when we made the device ourselves, just before we did: every counter in it began at zero then. Without it and without
   // last_snapshot the device is someone's we have never looked at: bytes from before the first look are not ours.
   std::optional<Instant> created;
