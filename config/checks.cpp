@@ -179,6 +179,7 @@ void check_registration_files(Registration& registration, FileAccess& files, Rep
     }
   }
   for (std::size_t i = 0; i < registration.anchors.size(); ++i) {
+    if (registration.anchors[i].file.empty()) continue;  // missing or refused, and said so
     if (auto found = files.readable(registration.anchors[i].file); !found) {
       report.add(fmt::format("registration.anchors[{}].file", i), with_hint(found.error()));
     }

@@ -95,7 +95,7 @@ void read_endpoint(const Rule& rule, Input& in, Client& client) {
     const std::size_t colon = rest.find(':');
     if (colon != rest.rfind(':')) return wrong("an IPv6 address needs brackets");
     const std::string_view name = rest.substr(0, colon);
-    const bool numeric = name.find_first_not_of("0123456789.") == std::string_view::npos;
+    const bool numeric = !name.empty() && name.find_first_not_of("0123456789.") == std::string_view::npos;
     if (numeric && !IpAddress::parse(name)) return wrong("not an IPv4 address");
     Value value{Value::Kind::scalar, in.value().at};
     value.text = name;

@@ -217,7 +217,8 @@ void assign(const Rule& rule, Input& in, bool& out) {
   if (!want_scalar(rule, in)) return;
   const std::string& text = in.value().text;
   // YAML 1.1 had "yes", "on" and twenty more; a file with one spelling cannot be misread.
-  if (in.value().quoted || (text != "true" && text != "false")) return refuse_as(rule, in);
+  if (in.value().quoted) return refuse_as(rule, in, "quotation marks make it text");
+  if (text != "true" && text != "false") return refuse_as(rule, in);
   out = text == "true";
 }
 
@@ -248,7 +249,8 @@ std::optional<std::int64_t> read_number(const Rule& rule, Input& in) {
       if (!in.value().quoted) number = parse_quantity(text, {}, false);
   }
   if (!number || *number < rule.low || *number > rule.high) {
-    refuse_as(rule, in);
+    const bool only_quoted = rule.kind == Rule::Kind::integer && in.value().quoted;
+    refuse_as(rule, in, only_quoted ? "quotation marks make it text" : "");
     return std::nullopt;
   }
   return number;

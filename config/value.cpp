@@ -6,8 +6,7 @@
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
-#include <istream>
-#include <streambuf>
+#include <sstream>
 
 #include "gateway/base/encoding.hpp"
 
@@ -145,15 +144,6 @@ class TreeBuilder final : public YAML::EventHandler {
   std::size_t values_ = 0;
 };
 
-// The text as a stream without a copy: yaml-cpp reads nothing else.
-class ViewBuffer final : public std::streambuf {
- public:
-  explicit ViewBuffer(std::string_view text) {
-    char* begin = const_cast<char*>(text.data());  // streambuf's get area is char*; nothing writes through it
-    setg(begin, begin, begin + text.size());
-  }
-};
-
 // yaml-cpp would replace what is not UTF-8 and accept UTF-16; both make a file that reads differently from how it looks.
 bool check_characters(std::string_view text, std::vector<Problem>& problems) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
@@ -184,8 +174,9 @@ bool check_characters(std::string_view text, std::vector<Problem>& problems) {
 Document read_document(std::string_view text, std::vector<Problem>& problems) {
   Document document;
   if (!check_characters(text, problems)) return document;
-  ViewBuffer buffer(text);
-  std::istream stream(&buffer);
+  // yaml-cpp takes a quoted value that the end of the file cuts short for a whole one; not when a document end follows.
+  std::istringstream stream(std::string(text) + "\n...\n");
+  const auto last_line = static_cast<int>(std::count(text.begin(), text.end(), '\n'));
   TreeBuilder builder(problems);
   try {
     YAML::Parser parser(stream);
@@ -200,7 +191,9 @@ Document read_document(std::string_view text, std::vector<Problem>& problems) {
   } catch (const Refused& refused) {
     problems.push_back({refused.at, "", refused.message});
   } catch (const YAML::Exception& error) {
-    problems.push_back({position(error.mark), "", "not valid YAML: " + error.msg});
+    const bool cut_short = error.mark.line > last_line;
+    problems.push_back({position(error.mark), "",
+                        "not valid YAML: " + (cut_short ? "something is not closed before the end of the file" : error.msg)});
   }
   return document;
 }
