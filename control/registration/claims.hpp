@@ -52,8 +52,11 @@ struct RegistrationClaims {
   bool operator==(const RegistrationClaims&) const = default;
 };
 
+// RFC 1123 host name in lower case, no wildcard, no trailing dot.
+bool is_dns_name(std::string_view name) noexcept;
+
 // Everything a certificate may not carry: empty or over-long text, control characters, a country that is not two letters, a
-// malformed name, a zero key, port 0, a repeat, times off the whole second or outside years 1970..9999.
+// malformed name, a zero key, port 0, a repeat, times off the whole second or before 1970.
 // invalid_argument with `field` set; checked both before issuing and after parsing.
 Result<void> check_claims(const RegistrationClaims& claims);
 

@@ -26,9 +26,9 @@ struct RevocationState {
   std::string detail;
 };
 
-// Looks `verified`'s leaf up in a CRL (PEM or DER, whole file) that its issuer signed; `chain_pem` and `anchors` as given to
-// verify(). A list that is malformed, too large, signed by another, or without a next update comes back as `unavailable`:
-// the caller keeps serving what the last good list said. A self-declared leaf has no issuer to ask: not_checked.
-RevocationState check_crl(std::string_view crl, std::string_view chain_pem, const std::vector<Anchor>& anchors, WallTime now);
+// Looks `verified`'s leaf up in a CRL (PEM or DER, whole file) signed by the certificate above it. A list that is malformed,
+// too large, signed by another, partial (delta or issuing distribution point) or without a next update comes back as
+// `unavailable`: the caller keeps to what the last good list said. A self-declared leaf has no issuer to ask: not_checked.
+RevocationState check_crl(std::string_view crl, const Verified& verified, WallTime now);
 
 }  // namespace sanad::registration

@@ -47,7 +47,8 @@ struct ProfileInput {
 };
 
 // The file's text. Holds secrets when given any: write it 0600, then wipe it. invalid_argument with `field` set.
-// With `issuer`, sign it next; only then is it what `profile verify` accepts.
+// With `issuer`, sign it next; only then is it what `profile verify` accepts. The endpoint must then be one of the certificate's
+// addresses or names, and the gateway's key its WireGuard key: else the client's check would refuse the file.
 Result<std::string> write_profile(const ProfileInput& input);
 
 // Appends the signature line. The signature covers every byte of the file except the lines that begin with
@@ -64,7 +65,6 @@ struct ProfileCheck {
 
 struct GenuineProfile {
   Verified verified;  // with a pin alone: level self
-  bool pinned = false;
   std::string device_name;
   WallTime issued_at;
   std::optional<WallTime> expires_at;

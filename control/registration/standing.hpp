@@ -14,8 +14,8 @@ namespace sanad::registration {
 // What is installed: the verified certificate, and what the authority's letter added to it later.
 struct Installed {
   Verified verified;
-  std::optional<std::string> reference;           // beats the certificate's
-  std::optional<WallTime> authority_valid_until;  // beats the certificate's registration_valid_until
+  std::optional<std::string> reference;           // entered by the operator; said to be so when the certificate does not have it
+  std::optional<WallTime> authority_valid_until;  // can only bring the end forward: an extension is a Grace
 };
 
 // The live gateway, gathered by the caller.
@@ -44,7 +44,7 @@ struct Policy {
 };
 
 // Gravest last. When several apply, `kind` is the gravest, and the action the strictest of all.
-enum class StandingKind : std::uint8_t { in_force, expiring, grace, expired, mismatch, revoked, unregistered };
+enum class StandingKind : std::uint8_t { in_force, expiring, grace, expired, unregistered, mismatch, revoked };
 enum class Action : std::uint8_t { serve, refuse_new, suspend };  // rising strictness
 
 enum class FindingCode : std::uint8_t {
@@ -93,8 +93,9 @@ Standing standing(const std::optional<Installed>& installed, const RevocationSta
 //   declared by X, confirmed by P@SHA on 2026-12-01, reference 24-7781, valid until 2027-11-30
 // The word "regulator" stands there only when a regulator-level anchor verified the chain.
 std::string sentence(const std::optional<Installed>& installed);
-// The same for what `profile verify` found.
-std::string sentence(const Verified& verified);
+// The same as `profile verify` tells it to the employee:
+//   run by X, registration confirmed by P@SHA on 2026-12-01, reference 24-7781, valid until 2027-11-30
+std::string sentence_for_client(const Verified& verified);
 
 // "2027-11-24", UTC.
 std::string to_date(WallTime t);

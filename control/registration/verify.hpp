@@ -2,6 +2,7 @@
 // Who vouches for a certificate. Trust and dates are two questions: verify() answers only the first, because an expired
 // registration still has a level and an issuer, and what expiry means is the standing's decision (standing.hpp).
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +28,7 @@ struct Verified {
   Level level = Level::self;
   std::string anchor_name;
   std::vector<std::string> chain_subjects;  // leaf first, anchor last; one entry when the leaf is its own anchor
+  std::string issuer_pem;                   // the certificate above the leaf; empty when the leaf is its own anchor
   // The time during which every certificate of the chain, the anchor included, is in date.
   WallTime not_before;
   WallTime not_after;
