@@ -25,8 +25,10 @@ Error device_error(int error, std::string_view reason);
 // Puts one dump together again, message by message.
 //
 // A peer whose allowed IPs do not fit one message comes again in the next with nothing but its key and more of them: a
-// continuation, merged here; its missing counters are not zeros. A record that lacks counters for any other reason stays
-// a peer of its own with has_counters = false.
+// continuation, merged here; its missing counters are not zeros. When a peer is removed while the dump stands in the middle
+// of it, the kernel goes on with a record of the next peer that has nothing but its key (seen on 6.1): such fragments of
+// an interrupted dump are dropped, because nothing in them is the peer's. For the same reason the allowed IPs of a peer in an
+// interrupted dump may be a part only. Without an interruption a record that lacks counters stays, with has_counters = false.
 class DumpParser {
  public:
   explicit DumpParser(std::uint16_t family_id) : family_id_(family_id) {}

@@ -187,6 +187,7 @@ Error device_error(int error, std::string_view reason) {
       out.field = "listen_port";
       out.hint = "another socket has this UDP port; choose another or stop what uses it";
       break;
+    case ERANGE:
     case EINVAL:
       out.code = Errc::invalid_argument;
       break;
@@ -252,6 +253,7 @@ Result<void> DumpParser::read_peer(View attributes) {
 
 Result<Device> DumpParser::finish() && {
   if (device_.ifindex == 0 || device_.name.empty()) return Error{Errc::corrupt, "the kernel's answer names no device"};
+  if (interrupted_) std::erase_if(device_.peers, [](const Peer& peer) { return !peer.has_counters; });
   const auto twice = superseded(device_.peers);
   if (!twice.empty() && !interrupted_)
     return Error{Errc::corrupt, "peer " + device_.peers[twice.front()].public_key.to_base64() + " came twice in one dump"};

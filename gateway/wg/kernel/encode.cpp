@@ -15,6 +15,8 @@ using netlink::MessageBuilder;
 
 constexpr std::size_t kNestSize = attribute_size(0);
 constexpr std::size_t kKeySize = attribute_size(PublicKey::kSize);
+// What a peer may take in a message that has nothing else but headers, the interface's name and the list itself.
+constexpr std::size_t kRoomForOnePeer = kMaxMessageBytes - 64;
 
 std::size_t size_of(const IpPrefix& prefix) {
   return kNestSize + attribute_size(sizeof(std::uint16_t)) + attribute_size(prefix.address().bytes().size()) +
@@ -68,10 +70,13 @@ class Packer {
 
   void put_peer(const PeerChange& peer) {
     std::uint32_t flags = (peer.update_only ? kPeerUpdateOnly : 0U) | (peer.replace_allowed_ips ? kPeerReplaceAllowedIps : 0U);
+    std::size_t whole = size_of_head(peer);
+    for (const IpPrefix& prefix : peer.add_allowed_ips) whole += size_of(prefix);
     std::size_t done = 0;
     do {
       const std::span<const IpPrefix> left = std::span(peer.add_allowed_ips).subspan(done);
-      open_peers(size_of_head(peer) + (left.empty() ? 0 : size_of(left.front())));
+      // Only what is too long for any message is split: the kernel applies one message under one lock.
+      open_peers(whole <= kRoomForOnePeer ? whole : size_of_head(peer) + size_of(left.front()));
       const std::size_t nest = builder_->begin_nest(0);
       builder_->put(kPeerPublicKey, peer.public_key.bytes());
       if (flags != 0) builder_->put_number<std::uint32_t>(kPeerFlags, flags);

@@ -11,6 +11,7 @@
 
 #include "gateway/link/link.hpp"
 #include "gateway/wg/kernel/client.hpp"
+#include "tests/unit/wg_kernel/wg_text.hpp"
 
 namespace sanad {
 namespace {
@@ -117,23 +118,8 @@ void configure(const std::string& name) {
 
 void show(const std::string& name) {
   const auto snapshot = check(check(wg::kernel::KernelClient::open(name))->snapshot());
-  const wg::Device& device = snapshot.device;
-  std::printf("%s\t%u\t", device.public_key.to_base64().c_str(), device.listen_port);
-  if (device.fwmark != 0)
-    std::printf("0x%x\n", device.fwmark);
-  else
-    std::puts("off");
-  for (const wg::Peer& peer : device.peers) {
-    expect(peer.has_counters, "every record of a kernel has counters");
-    std::string ips;
-    for (const IpPrefix& ip : peer.allowed_ips) ips += (ips.empty() ? "" : ",") + ip.to_string();
-    const std::string psk = peer.preshared_key.is_zero() ? "(none)" : wg::secret_to_base64(peer.preshared_key);
-    const std::string keepalive = peer.keepalive_s == 0 ? "off" : std::to_string(peer.keepalive_s);
-    std::printf("%s\t%s\t%s\t%s\t%lld\t%llu\t%llu\t%s\n", peer.public_key.to_base64().c_str(), psk.c_str(),
-                peer.endpoint ? peer.endpoint->to_string().c_str() : "(none)", ips.empty() ? "(none)" : ips.c_str(),
-                static_cast<long long>(peer.last_handshake.sec), static_cast<unsigned long long>(peer.rx_bytes),
-                static_cast<unsigned long long>(peer.tx_bytes), keepalive.c_str());
-  }
+  for (const wg::Peer& peer : snapshot.device.peers) expect(peer.has_counters, "every record of a kernel has counters");
+  std::fputs(wg::wg_text(snapshot.device).c_str(), stdout);
 }
 
 template <class Step>
