@@ -1,9 +1,5 @@
 #include "control/access/role.hpp"
 
-#include <algorithm>
-#include <array>
-#include <iterator>
-
 namespace sanad::access {
 namespace {
 

@@ -3,6 +3,7 @@
 #include <openssl/asn1t.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 
 #include "control/registration/openssl.hpp"
