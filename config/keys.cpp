@@ -45,7 +45,7 @@ enum class When { any, required, restart, required_restart };
 
 // A row whose value lies in one field, found by `field`.
 template <class Field>
-Key row(std::string_view key, Rule rule, Field field, Words words, When when = When::any) {
+Key row(std::string_view key, const Rule& rule, Field field, const Words& words, When when = When::any) {
   Key made{key,
            rule,
            words.fallback,
@@ -60,7 +60,7 @@ Key row(std::string_view key, Rule rule, Field field, Words words, When when = W
   return made;
 }
 
-Key subject_row(std::string_view key, RoleGrant::Subject subject, Rule rule, Words words) {
+Key subject_row(std::string_view key, RoleGrant::Subject subject, const Rule& rule, const Words& words) {
   Key made{key, rule, "none", words.example, words.sentence, false, false, {}, {}};
   made.read = [rule, subject](Input& in, const Scope& scope) {
     if (!scope.grant->name.empty()) return in.refuse("one of user, uid, group and gid, not two: write a second entry");

@@ -55,27 +55,29 @@ class Walk {
       problems_.push_back({value.at, path, "expected a mapping (key: value)"});
       return;
     }
-    for (const Value::Member& member : value.members) {
-      const std::string child_pattern = join(pattern, member.key);
-      const std::string child_path = join(path, member.key);
+    for (std::size_t i = 0; i < value.names.size(); ++i) {
+      const Value::Name& name = value.names[i];
+      const Value& content = value.items[i];
+      const std::string child_pattern = join(pattern, name.key);
+      const std::string child_path = join(path, name.key);
       if (const Key* key = find_key(child_pattern)) {
-        places_[child_path] = member.at;
-        note_items(member.value, child_path);
-        Input in(member.value, child_path, problems_);
-        if (member.value.kind == Value::Kind::null) {
+        places_[child_path] = name.at;
+        note_items(content, child_path);
+        Input in(content, child_path, problems_);
+        if (content.kind == Value::Kind::null) {
           // Nothing follows the key, so the key is the place to look at.
-          problems_.push_back({member.at, child_path, "has no value; leave the key out to get the default"});
+          problems_.push_back({name.at, child_path, "has no value; leave the key out to get the default"});
         } else {
           key->read(in, scope);
         }
       } else if (find_section(child_pattern) != nullptr) {
-        places_[child_path] = member.at;
-        map(member.value, child_pattern, child_path, scope);
+        places_[child_path] = name.at;
+        map(content, child_pattern, child_path, scope);
       } else if (const Section* section = find_section(child_pattern + "[]")) {
-        places_[child_path] = member.at;
-        list(member.value, *section, child_path, scope);
+        places_[child_path] = name.at;
+        list(content, *section, child_path, scope);
       } else {
-        unknown(member, pattern, child_path);
+        unknown(name, pattern, child_path);
       }
     }
   }
@@ -121,19 +123,19 @@ class Walk {
     for (std::size_t i = 0; i < value.items.size(); ++i) places_[fmt::format("{}[{}]", path, i)] = value.items[i].at;
   }
 
-  void unknown(const Value::Member& member, const std::string& pattern, const std::string& path) {
+  void unknown(const Value::Name& name, const std::string& pattern, const std::string& path) {
     // Its name goes into the message only when it is fit to print.
-    const bool printable = member.key.size() <= 64 && member.key.find_first_of("\n\r\t\x1b") == std::string::npos;
+    const bool printable = name.key.size() <= 64 && name.key.find_first_of("\n\r\t\x1b") == std::string::npos;
     const std::string shown = printable ? path : join(pattern, "...");
     std::string message = "unknown key";
-    if (const auto near = nearest(member.key, names_in(pattern))) {
+    if (const auto near = nearest(name.key, names_in(pattern))) {
       message += fmt::format("; did you mean {}?", *near);
-    } else if (const auto elsewhere = std::find_if(keys().begin(), keys().end(),
-                                                   [&member](const Key& key) { return leaf_of(key.path) == member.key; });
+    } else if (const auto elsewhere =
+                   std::find_if(keys().begin(), keys().end(), [&name](const Key& key) { return leaf_of(key.path) == name.key; });
                elsewhere != keys().end()) {
       message += fmt::format("; there is {}", elsewhere->path);
     }
-    problems_.push_back({member.at, shown, std::move(message)});
+    problems_.push_back({name.at, shown, std::move(message)});
   }
 
   Places& places_;

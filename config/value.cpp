@@ -120,19 +120,21 @@ class TreeBuilder final : public YAML::EventHandler {
     } else {
       top.expects_key = true;
       // The first one stays, so that what else is wrong with it is still reported.
-      if (!top.repeated) top.value.members.push_back({std::move(top.key), top.key_at, std::move(value)});
+      if (top.repeated) return;
+      top.value.names.push_back({std::move(top.key), top.key_at});
+      top.value.items.push_back(std::move(value));
     }
   }
 
   void begin_member(Open& top, const Value& key) {
     if (key.kind != Value::Kind::scalar) throw Refused{key.at, "a key must be a word"};
-    if (top.value.members.size() >= kMaxMembers) throw Refused{key.at, "more than 1000 keys in one mapping"};
+    if (top.value.names.size() >= kMaxMembers) throw Refused{key.at, "more than 1000 keys in one mapping"};
     top.expects_key = false;
     top.key = key.text;
     top.key_at = key.at;
-    const auto same = std::find_if(top.value.members.begin(), top.value.members.end(),
-                                   [&top](const Value::Member& member) { return member.key == top.key; });
-    top.repeated = same != top.value.members.end();
+    const auto& names = top.value.names;
+    const auto same = std::find_if(names.begin(), names.end(), [&top](const Value::Name& name) { return name.key == top.key; });
+    top.repeated = same != names.end();
     if (top.repeated) {
       problems_.push_back({key.at, next_path(), "duplicate key, already given at line " + std::to_string(same->at.line)});
     }

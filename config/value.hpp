@@ -23,19 +23,16 @@ struct Problem {
 
 struct Value {
   enum class Kind : std::uint8_t { null, scalar, list, map };
-  struct Member;
+  struct Name {
+    std::string key;
+    Position at;
+  };
   Kind kind = Kind::null;
   Position at;
-  std::string text{};   // scalar
-  bool quoted = false;  // scalar: a quoted 1420 is text, not a number
-  std::vector<Value> items{};
-  std::vector<Member> members{};
-};
-
-struct Value::Member {
-  std::string key;
-  Position at;
-  Value value;
+  std::string text{};          // scalar
+  bool quoted = false;         // scalar: a quoted 1420 is text, not a number
+  std::vector<Name> names{};   // map: names[i] is the key of items[i]
+  std::vector<Value> items{};  // list and map
 };
 
 struct Document {
