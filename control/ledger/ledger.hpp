@@ -27,7 +27,8 @@ struct LedgerOptions {
   std::uint64_t forced_checkpoint_bytes = 64U << 20;  // checkpoint even when busy
   std::uint64_t wal_preallocation_bytes = 4U
                                           << 20;  // written with zeros at open, so that a commit does not change the file's size
-  std::string vfs;                                // an SQLite VFS by name; empty = the system's. For fault injection.
+  std::chrono::nanoseconds retry_interval = std::chrono::seconds{1};  // between attempts while the database cannot be written
+  std::string vfs;  // an SQLite VFS by name; empty = the system's. For fault injection.
   // Called on the storage thread after a commit that appended leaves, after the jobs' own `done`.
   std::function<void(std::uint64_t first_index, std::uint64_t count)> on_commit;
 };
@@ -57,13 +58,13 @@ class Ledger final {
   }
 
   // The same without a write transaction: sees every job submitted before it; a write inside is an error. Works while the ledger
-  // is not writable, if the database can be read at all.
+  // is not writable, as long as the database can be opened.
   template <class T>
   void query(std::function<Result<T>(Transaction&)> job, std::function<void(Result<T>)> done) {
     enqueue(Kind::read, std::move(job), std::move(done));
   }
 
-  // Any thread.
+  // Any thread. `writable` turns true again only when a commit has succeeded: keep submitting, do not wait for it.
   [[nodiscard]] LedgerState state() const;
 
  private:

@@ -30,6 +30,10 @@ class Transaction final {
 
   [[nodiscard]] Instant now() const { return now_; }
 
+  // Runs `part` in a savepoint: when it returns an error, what it did is undone and the rest of the job goes on. For imports,
+  // where each line stands or falls alone.
+  Result<void> atomically(const std::function<Result<void>()>& part);
+
   // ---- Evidence ----
   // Takes the next leaf index, stores the leaf and its disclosures. The index is final once the job's commit succeeds.
   // Errors: invalid_argument (the draft is not canonical JSON, or the leaf would be longer than 65,535 bytes).

@@ -1,0 +1,355 @@
+#include "control/ledger/ledger.hpp"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/file.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <deque>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "control/ledger/store.hpp"
+#include "control/ledger/wal_file.hpp"
+#include "gateway/base/durable_file.hpp"
+#include "gateway/base/log.hpp"
+#include "gateway/base/unique_fd.hpp"
+#include "gateway/base/worker.hpp"
+
+namespace sanad::ledger {
+namespace {
+
+// One daemon a database: SQLite would let two in, and each would count leaves for itself.
+Result<UniqueFd> lock_for_us(const std::filesystem::path& path) {
+  auto lock_path = path;
+  lock_path += ".lock";
+  UniqueFd fd(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd) return from_errno(errno, "couldn't open " + lock_path.string());
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return from_errno(errno, "couldn't lock " + lock_path.string());
+    return Error{Errc::unavailable, "another process is using it", {}, "stop the other sanadd first: systemctl status sanadd"};
+  }
+  return fd;
+}
+
+std::string hint_for(int sqlite_code) {
+  if ((sqlite_code & 0xFF) == SQLITE_FULL)
+    return "free some space on the disk that holds the state directory; nothing was changed";
+  return "see `sanad doctor` and the kernel's messages for the disk that holds the state directory";
+}
+
+// Trouble with the storage, as opposed to a statement of ours that was wrong: the whole batch is in doubt.
+bool is_storage_fault(int sqlite_code) {
+  switch (sqlite_code & 0xFF) {
+    case SQLITE_IOERR:
+    case SQLITE_FULL:
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_CANTOPEN:
+    case SQLITE_BUSY:
+    case SQLITE_PROTOCOL:
+    case SQLITE_NOMEM:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Error unavailable(std::string problem, std::string hint) { return {Errc::unavailable, std::move(problem), {}, std::move(hint)}; }
+
+// A storage fault on its way from a job to its batch.
+struct StorageFault {
+  int code = 0;
+  std::string message;
+};
+
+}  // namespace
+
+class Ledger::Impl {
+ public:
+  Impl(std::filesystem::path path, LedgerOptions options, UniqueFd lock)
+      : path_(std::move(path)), options_(std::move(options)), lock_(std::move(lock)) {}
+
+  Result<void> start() {
+    if (auto opened = open_store(); !opened) return opened;
+    acknowledged_ = store_->next_index();
+    state_.leaves = acknowledged_;
+    worker_ = std::make_unique<Worker>("storage");
+    return {};
+  }
+
+  ~Impl() {
+    worker_.reset();  // runs what is queued
+    if (!store_) return;
+    try {
+      store_->checkpoint();
+    } catch (const SQLite::Exception& e) {
+      log::warn("couldn't checkpoint {} while closing: {}; nothing is lost, the next start reads the write-ahead log",
+                path_.string(), e.what());
+    }
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  void push(Kind kind, Job job) {
+    const std::lock_guard lock(mutex_);
+    if (kind == Kind::write) {
+      ++writes_pushed_;
+      writes_.push_back(std::move(job));
+    } else {
+      reads_.push_back({writes_pushed_, std::move(job)});
+    }
+    if (!std::exchange(drain_posted_, true)) worker_->post([this] { drain(); });
+  }
+
+  [[nodiscard]] LedgerState state() const {
+    const std::lock_guard lock(mutex_);
+    return state_;
+  }
+
+ private:
+  struct PendingRead {
+    std::uint64_t after_writes = 0;  // jobs pushed before it, whose effects it must see
+    Job job;
+  };
+
+  void drain() {
+    bool rested = false;
+    for (;;) {
+      std::vector<Job> writes;
+      bool idle = false;
+      {
+        const std::lock_guard lock(mutex_);
+        idle = writes_.empty() && reads_.empty();
+        if (idle && rested) {
+          drain_posted_ = false;
+          return;
+        }
+        const auto end = writes_.begin() + static_cast<std::ptrdiff_t>(std::min(writes_.size(), options_.max_batch));
+        writes.assign(std::make_move_iterator(writes_.begin()), std::make_move_iterator(end));
+        writes_.erase(writes_.begin(), end);
+      }
+      rested = idle;
+      if (idle) checkpoint_if_longer_than(options_.idle_checkpoint_bytes);
+      if (!writes.empty()) {
+        writes_done_ += writes.size();
+        run_writes(writes);
+        checkpoint_if_longer_than(options_.forced_checkpoint_bytes);
+      }
+      run_reads(take_reads());
+    }
+  }
+
+  std::vector<Job> take_reads() {
+    std::vector<Job> out;
+    const std::lock_guard lock(mutex_);
+    while (!reads_.empty() && reads_.front().after_writes <= writes_done_) {
+      out.push_back(std::move(reads_.front().job));
+      reads_.pop_front();
+    }
+    return out;
+  }
+
+  void run_writes(std::vector<Job>& jobs) {
+    const BootTime now = sanad::now().boot;
+    const bool may_try = !retry_at_ || now >= *retry_at_;
+    if (may_try) ensure_open(now);
+    if (!store_ || !may_try) {
+      const Error error = unavailable("the ledger cannot be written: " + state().problem, hint_);
+      for (auto& job : jobs) job.finish(error);
+      return;
+    }
+    std::vector<std::optional<Error>> errors;
+    errors.reserve(jobs.size());
+    const std::uint64_t first = store_->next_index();
+    try {
+      Query(*store_, "BEGIN IMMEDIATE").run();
+      for (auto& job : jobs) errors.push_back(run_in_savepoint(job));
+      Query(*store_, "COMMIT").run();
+    } catch (const StorageFault& fault) {
+      return fail(jobs, fault.code, fault.message);
+    } catch (const SQLite::Exception& e) {
+      return fail(jobs, e.getExtendedErrorCode(), e.what());
+    }
+    acknowledged_ = store_->next_index();
+    retry_at_.reset();
+    {
+      const std::lock_guard lock(mutex_);
+      if (!state_.writable) log::info("the ledger can be written again");
+      state_ = {true, {}, acknowledged_};
+    }
+    for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].finish(std::move(errors[i]));
+    if (options_.on_commit && acknowledged_ > first) options_.on_commit(first, acknowledged_ - first);
+  }
+
+  // The job's error, if it had one; its changes are undone then. Throws StorageFault when the whole batch is in doubt.
+  std::optional<Error> run_in_savepoint(Job& job) {
+    const std::uint64_t index = store_->next_index();
+    Query(*store_, "SAVEPOINT job").run();
+    std::optional<Error> error = call(job);
+    if (store_->transaction_lost()) throw StorageFault{SQLITE_IOERR, "the transaction was rolled back under the job"};
+    if (error) {
+      Query(*store_, "ROLLBACK TO job").run();
+      store_->forget_cached(index);
+    }
+    Query(*store_, "RELEASE job").run();
+    return error;
+  }
+
+  std::optional<Error> call(Job& job) {
+    try {
+      Transaction transaction(*store_, sanad::now());
+      return job.run(transaction);
+    } catch (const SQLite::Exception& e) {
+      if (is_storage_fault(e.getErrorCode())) throw StorageFault{e.getExtendedErrorCode(), e.what()};
+      return Error{Errc::internal, std::string("a statement of the ledger failed: ") + e.what()};
+    } catch (const std::exception& e) {
+      return Error{Errc::internal, std::string("a job of the ledger failed: ") + e.what()};
+    }
+  }
+
+  void run_reads(std::vector<Job> jobs) {
+    if (jobs.empty()) return;
+    const BootTime now = sanad::now().boot;
+    if (!retry_at_ || now >= *retry_at_) ensure_open(now);
+    for (auto& job : jobs) {
+      if (store_) {
+        job.finish(run_read(job));
+      } else {
+        job.finish(unavailable("the ledger cannot be read: " + state().problem, hint_));
+      }
+    }
+  }
+
+  std::optional<Error> run_read(Job& job) {
+    std::optional<Error> error;
+    try {
+      Query(*store_, "PRAGMA query_only = ON").step();
+      Query(*store_, "BEGIN").run();
+      error = call(job);
+    } catch (const StorageFault& fault) {
+      error = unavailable("couldn't read the ledger: " + fault.message, hint_for(fault.code));
+    } catch (const SQLite::Exception& e) {
+      error = unavailable(std::string("couldn't read the ledger: ") + e.what(), hint_for(e.getErrorCode()));
+    }
+    try {
+      if (!store_->transaction_lost()) Query(*store_, "ROLLBACK").run();
+      Query(*store_, "PRAGMA query_only = OFF").step();
+    } catch (const SQLite::Exception& e) {
+      give_up(e.getExtendedErrorCode(), e.what());
+    }
+    return error;
+  }
+
+  void fail(std::vector<Job>& jobs, int code, const std::string& message) {
+    give_up(code, message);
+    const Error error = unavailable("couldn't commit: " + message, hint_);
+    for (auto& job : jobs) job.finish(error);
+  }
+
+  // Trusts nothing any more: closes the database, and opens it again from what the disk has.
+  void give_up(int code, const std::string& message) {
+    log::error("the ledger failed: {}", message);
+    hint_ = hint_for(code);
+    store_.reset();
+    {
+      const std::lock_guard lock(mutex_);
+      state_ = {false, message, acknowledged_};
+    }
+    ensure_open(sanad::now().boot);
+  }
+
+  // Writing stays refused until a commit has succeeded, at the earliest at retry_at_; reading needs only an open database.
+  void ensure_open(BootTime now) {
+    if (store_ || lost_evidence_) return;
+    retry_at_ = now + options_.retry_interval;
+    auto opened = rewrite_wal(path_);
+    if (opened) opened = open_store();
+    if (!opened) {
+      set_problem(opened.error().message);
+      return;
+    }
+    if (store_->next_index() < acknowledged_) {
+      lost_evidence_ = true;
+      hint_ = "keep a copy of the state directory and restore the last backup; restarting will not bring the records back";
+      set_problem(std::to_string(acknowledged_) + " records were acknowledged, but the database now has " +
+                  std::to_string(store_->next_index()));
+      store_.reset();
+      return;
+    }
+    // A batch that was answered `unavailable` may be there after all, whole.
+    acknowledged_ = store_->next_index();
+  }
+
+  void set_problem(std::string problem) {
+    log::error("the ledger stays closed: {}", problem);
+    const std::lock_guard lock(mutex_);
+    state_ = {false, std::move(problem), acknowledged_};
+  }
+
+  Result<void> open_store() {
+    // Before SQLite has it open: SQLite's locks belong to the process, and closing any descriptor of a locked file drops them.
+    if (auto grown = preallocate_wal(path_, options_.wal_preallocation_bytes); !grown) {
+      // Without it commits are slower, not less safe; a full disk must not keep the daemon from reading.
+      log::warn("{}", grown.error().message);
+    }
+    auto store = Store::open(path_, options_.vfs);
+    if (!store) return std::move(store).error();
+    store_ = *std::move(store);
+    return {};
+  }
+
+  void checkpoint_if_longer_than(std::uint64_t bytes) {
+    if (!store_ || store_->uncheckpointed_bytes() < bytes) return;
+    try {
+      store_->checkpoint();
+    } catch (const SQLite::Exception& e) {
+      give_up(e.getExtendedErrorCode(), e.what());
+    }
+  }
+
+  const std::filesystem::path path_;
+  const LedgerOptions options_;
+  const UniqueFd lock_;
+
+  mutable std::mutex mutex_;
+  std::deque<Job> writes_;           // guarded by mutex_
+  std::deque<PendingRead> reads_;    // guarded by mutex_
+  std::uint64_t writes_pushed_ = 0;  // guarded by mutex_
+  bool drain_posted_ = false;        // guarded by mutex_
+  LedgerState state_;                // guarded by mutex_
+
+  // Storage thread only, once it runs.
+  std::unique_ptr<Store> store_;
+  std::uint64_t writes_done_ = 0;
+  std::uint64_t acknowledged_ = 0;    // leaves that someone was told are durable
+  std::optional<BootTime> retry_at_;  // set while not writable
+  std::string hint_;
+  bool lost_evidence_ = false;
+
+  std::unique_ptr<Worker> worker_;
+};
+
+Ledger::Ledger(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Ledger::~Ledger() = default;
+
+Result<std::unique_ptr<Ledger>> Ledger::open(const std::filesystem::path& path, LedgerOptions options) {
+  const std::string what = "couldn't open the ledger " + path.string();
+  auto lock = lock_for_us(path);
+  if (!lock) return std::move(lock).error().within(what);
+  auto impl = std::make_unique<Impl>(path, std::move(options), *std::move(lock));
+  if (auto started = impl->start(); !started) return std::move(started).error().within(what);
+  // The file's own name must survive a power cut, too.
+  if (auto synced = fsync_directory(path.parent_path().empty() ? "." : path.parent_path()); !synced) {
+    return std::move(synced).error().within(what);
+  }
+  return std::unique_ptr<Ledger>(new Ledger(std::move(impl)));
+}
+
+void Ledger::push(Kind kind, Job job) { impl_->push(kind, std::move(job)); }
+
+LedgerState Ledger::state() const { return impl_->state(); }
+
+}  // namespace sanad::ledger

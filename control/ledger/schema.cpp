@@ -1,0 +1,124 @@
+#include "control/ledger/schema.hpp"
+
+#include <SQLiteCpp/Transaction.h>
+
+#include <array>
+#include <string>
+
+namespace sanad::ledger {
+namespace {
+
+// "Snad": tells a state.db from any other SQLite file (PRAGMA application_id).
+constexpr int kApplicationId = 0x536E6164;
+
+// Times are nanoseconds since 1970 UTC; unsigned 64-bit counters are stored bit for bit in SQLite's signed integers.
+// Addresses are one byte for the family (4, 6) and then the address, so that they sort as addresses do.
+constexpr const char* kVersion1 = R"sql(
+CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+-- Leaves not yet in published tiles. Dense from the first that is still here; the publisher removes them from below.
+CREATE TABLE pending_leaves(leaf_index INTEGER PRIMARY KEY, leaf BLOB NOT NULL);
+
+-- items: JSON [["salt","name",value],...]: what opens the digests of one leaf for one person. Deleting rows is erasure.
+CREATE TABLE disclosures(
+  leaf_index INTEGER NOT NULL, owner_id TEXT NOT NULL, items TEXT NOT NULL,
+  PRIMARY KEY(leaf_index, owner_id)) WITHOUT ROWID;
+CREATE INDEX disclosures_by_owner ON disclosures(owner_id) WHERE owner_id <> '';
+
+CREATE TABLE owners(
+  id TEXT PRIMARY KEY, handle TEXT NOT NULL UNIQUE, name TEXT NOT NULL, email TEXT NOT NULL COLLATE NOCASE) WITHOUT ROWID;
+CREATE UNIQUE INDEX owners_by_email ON owners(email) WHERE email <> '';
+-- The next number to try for a handle that many names make.
+CREATE TABLE handle_numbers(base TEXT PRIMARY KEY, next INTEGER NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE peers(
+  seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, interface TEXT NOT NULL,
+  owner_id TEXT NOT NULL REFERENCES owners(id), device TEXT NOT NULL COLLATE NOCASE,
+  public_key BLOB NOT NULL, preshared_key BLOB, allowed_ips TEXT NOT NULL, keepalive_s INTEGER NOT NULL,
+  enabled INTEGER NOT NULL, not_before INTEGER, expires_at INTEGER, peer_groups TEXT NOT NULL, note TEXT NOT NULL,
+  created INTEGER NOT NULL, updated INTEGER NOT NULL, version INTEGER NOT NULL, revoked INTEGER, on_device INTEGER NOT NULL);
+CREATE UNIQUE INDEX peers_by_device ON peers(owner_id, device) WHERE revoked IS NULL;
+CREATE UNIQUE INDEX peers_by_key ON peers(public_key) WHERE revoked IS NULL OR on_device = 1;
+CREATE INDEX peers_by_expiry ON peers(expires_at) WHERE expires_at IS NOT NULL AND revoked IS NULL;
+CREATE INDEX peers_by_begin ON peers(not_before) WHERE not_before IS NOT NULL AND revoked IS NULL;
+
+-- Which peer holds which addresses now; ranges of one interface never overlap.
+CREATE TABLE claims(
+  interface TEXT NOT NULL, lo BLOB NOT NULL, hi BLOB NOT NULL, peer_id TEXT NOT NULL, claimed INTEGER NOT NULL,
+  PRIMARY KEY(interface, lo)) WITHOUT ROWID;
+-- Which peer held them once: quarantine, and the answer to "who held".
+CREATE TABLE released_claims(
+  interface TEXT NOT NULL, lo BLOB NOT NULL, hi BLOB NOT NULL, released INTEGER NOT NULL, peer_id TEXT NOT NULL,
+  claimed INTEGER NOT NULL,
+  PRIMARY KEY(interface, lo, hi, released, peer_id)) WITHOUT ROWID;
+CREATE INDEX released_claims_by_time ON released_claims(interface, released);
+
+CREATE TABLE sessions(
+  seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, peer_id TEXT NOT NULL, owner_id TEXT NOT NULL, interface TEXT NOT NULL,
+  inner_prefixes TEXT NOT NULL, started INTEGER NOT NULL, started_not_before INTEGER NOT NULL, started_not_after INTEGER NOT NULL,
+  ended INTEGER, ended_not_before INTEGER, ended_not_after INTEGER, reason INTEGER, end_inferred INTEGER, closed_leaf INTEGER,
+  rx INTEGER NOT NULL, tx INTEGER NOT NULL, uncertain_rx INTEGER NOT NULL, uncertain_tx INTEGER NOT NULL,
+  handshakes INTEGER NOT NULL, moves INTEGER NOT NULL, figures_as_of INTEGER NOT NULL, figures_from_checkpoint INTEGER NOT NULL,
+  opened_leaf INTEGER NOT NULL, base_rx INTEGER NOT NULL, base_tx INTEGER NOT NULL, incarnation INTEGER NOT NULL,
+  boot_id TEXT NOT NULL, device_identity TEXT NOT NULL);
+CREATE INDEX sessions_by_start ON sessions(started);
+CREATE INDEX sessions_by_peer ON sessions(peer_id, started);
+CREATE INDEX sessions_open ON sessions(interface) WHERE ended IS NULL;
+
+-- Outer addresses: personal, so apart from the session and deletable.
+CREATE TABLE session_endpoints(
+  session INTEGER NOT NULL, leaf_index INTEGER NOT NULL, address BLOB NOT NULL, port INTEGER NOT NULL, since INTEGER NOT NULL,
+  PRIMARY KEY(session, leaf_index)) WITHOUT ROWID;
+CREATE INDEX session_endpoints_by_address ON session_endpoints(address);
+
+CREATE TABLE baselines(
+  interface TEXT NOT NULL, public_key BLOB NOT NULL, incarnation INTEGER NOT NULL,
+  handshake_sec INTEGER NOT NULL, handshake_nsec INTEGER NOT NULL, rx INTEGER NOT NULL, tx INTEGER NOT NULL,
+  endpoint TEXT NOT NULL, sampled_boot INTEGER NOT NULL, sampled_wall INTEGER NOT NULL,
+  session BLOB, started INTEGER, base_rx INTEGER, base_tx INTEGER, last_handshake_boot INTEGER, last_moved_boot INTEGER,
+  last_moved_wall INTEGER, handshakes INTEGER, moves INTEGER,
+  PRIMARY KEY(interface, public_key)) WITHOUT ROWID;
+
+CREATE TABLE registrations(
+  fingerprint TEXT PRIMARY KEY, certificate_pem TEXT NOT NULL, reference TEXT NOT NULL, authority_valid_until INTEGER,
+  note TEXT NOT NULL, installed INTEGER NOT NULL, from_index INTEGER NOT NULL, grace_until INTEGER,
+  grace_announcement TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE answers(
+  uid INTEGER NOT NULL, key TEXT NOT NULL, request_digest BLOB NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL,
+  created INTEGER NOT NULL, PRIMARY KEY(uid, key)) WITHOUT ROWID;
+CREATE INDEX answers_by_time ON answers(created);
+)sql";
+
+// Step i leads from version i to i + 1. Steps that were released are never edited.
+constexpr std::array kSteps{kVersion1};
+
+int pragma(SQLite::Database& database, const char* sql) { return database.execAndGet(sql).getInt(); }
+
+}  // namespace
+
+Result<void> migrate(SQLite::Database& database) {
+  const int known = static_cast<int>(kSteps.size());
+  const int version = pragma(database, "PRAGMA user_version");
+  const int application = pragma(database, "PRAGMA application_id");
+  if (application != kApplicationId && (application != 0 || pragma(database, "SELECT count(*) FROM sqlite_master") != 0)) {
+    return Error{Errc::corrupt, "it is an SQLite database, but not one of Sanad's", {}, "point state_dir at another directory"};
+  }
+  if (version > known) {
+    return Error{Errc::unsupported,
+                 "it was written by a newer Sanad (schema " + std::to_string(version) + ", this program knows " +
+                     std::to_string(known) + ")",
+                 {},
+                 "install that version again; nothing was changed"};
+  }
+  for (int step = version; step < known; ++step) {
+    SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+    database.exec(kSteps.at(static_cast<std::size_t>(step)));
+    database.exec("PRAGMA application_id = " + std::to_string(kApplicationId));
+    database.exec("PRAGMA user_version = " + std::to_string(step + 1));
+    transaction.commit();
+  }
+  return {};
+}
+
+}  // namespace sanad::ledger

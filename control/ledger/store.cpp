@@ -1,0 +1,167 @@
+#include "control/ledger/store.hpp"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <stdexcept>
+
+#include "control/ledger/schema.hpp"
+#include "gateway/base/encoding.hpp"
+#include "gateway/base/unique_fd.hpp"
+
+namespace sanad::ledger {
+namespace {
+
+// Someone with the sqlite3 shell open must not make a commit fail at once.
+constexpr int kBusyTimeoutMs = 2000;
+
+// SQLite would create it with the umask's permissions, readable for a moment.
+Result<void> create_private(const std::filesystem::path& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd) return from_errno(errno, "couldn't open");
+  if (::fchmod(fd.get(), 0600) != 0) return from_errno(errno, "couldn't set the permissions");
+  return {};
+}
+
+// For searching by the text of a public key, which is stored as bytes.
+void base64_key(sqlite3_context* context, int /*count*/, sqlite3_value** values) {
+  const auto* bytes = static_cast<const std::uint8_t*>(sqlite3_value_blob(values[0]));
+  const std::string text = base64_encode({bytes, static_cast<std::size_t>(sqlite3_value_bytes(values[0]))});
+  sqlite3_result_text(context, text.data(), static_cast<int>(text.size()), SQLITE_TRANSIENT);
+}
+
+}  // namespace
+
+Error from_sqlite(int code, std::string_view message, std::string_view what) {
+  Errc ours = Errc::io;
+  switch (code & 0xFF) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      ours = Errc::corrupt;
+      break;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      ours = Errc::unavailable;
+      break;
+    default:
+      break;
+  }
+  return {ours, std::string(what) + ": " + std::string(message)};
+}
+
+Result<std::unique_ptr<Store>> Store::open(const std::filesystem::path& path, const std::string& vfs) {
+  if (auto created = create_private(path); !created) return std::move(created).error();
+  try {
+    auto store = std::make_unique<Store>(
+        SQLite::Database(path.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX, kBusyTimeoutMs, vfs));
+    store->configure();
+    if (auto migrated = migrate(store->database_); !migrated) return std::move(migrated).error();
+    store->next_index_ = static_cast<std::uint64_t>(
+        store->database_.execAndGet("SELECT ifnull(max(leaf_index) + 1, 0) FROM pending_leaves").getInt64());
+    return store;
+  } catch (const SQLite::Exception& e) {
+    return from_sqlite(e.getErrorCode(), e.what(), "SQLite");
+  }
+}
+
+void Store::configure() {
+  database_.exec("PRAGMA page_size = 4096");
+  database_.exec("PRAGMA journal_mode = WAL");
+  database_.exec("PRAGMA synchronous = FULL");      // in WAL mode: one sync of the log at every commit
+  database_.exec("PRAGMA wal_autocheckpoint = 0");  // Ledger chooses the moment
+  database_.exec("PRAGMA foreign_keys = ON");
+  database_.exec("PRAGMA secure_delete = ON");   // erased means overwritten
+  database_.exec("PRAGMA temp_store = MEMORY");  // nothing personal in temporary files
+  database_.exec("PRAGMA cache_size = -16384");  // 16 MiB
+  sqlite3* const handle = database_.getHandle();
+  sqlite3_create_function_v2(handle, "base64_key", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, nullptr, base64_key, nullptr, nullptr,
+                             nullptr);
+  sqlite3_wal_hook(
+      handle,
+      [](void* pages, sqlite3*, const char*, int in_log) {
+        *static_cast<std::uint64_t*>(pages) = static_cast<std::uint64_t>(in_log);
+        return SQLITE_OK;
+      },
+      &uncheckpointed_pages_);
+  // A close after a failed sync must not move doubtful pages into the database file; Ledger checkpoints when it closes in order.
+  sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  // Keep the log's blocks: writing into them again changes no file size, so fdatasync has only data to write.
+  int persist = 1;
+  sqlite3_file_control(handle, "main", SQLITE_FCNTL_PERSIST_WAL, &persist);
+}
+
+SQLite::Statement& Store::prepared(const char* sql) {
+  auto& slot = statements_[sql];
+  if (!slot) slot = std::make_unique<SQLite::Statement>(database_, sql);
+  return *slot;
+}
+
+bool Store::transaction_lost() const { return sqlite3_get_autocommit(database_.getHandle()) != 0; }
+
+void Store::forget_cached(std::uint64_t next_index) {
+  next_index_ = next_index;
+  epoch_.reset();
+  pools_.clear();
+}
+
+std::uint64_t Store::epoch() {
+  if (!epoch_) {
+    epoch_ = 1;
+    Query query(*this, "SELECT value FROM meta WHERE key = 'log_epoch'");
+    if (query.step()) {
+      const std::string text = query.text(0);
+      std::uint64_t value = 0;
+      const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+      if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size())
+        throw std::runtime_error("log_epoch is not a number");
+      epoch_ = value;
+    }
+  }
+  return *epoch_;
+}
+
+void Store::checkpoint() {
+  int in_log = 0;
+  int moved = 0;
+  const int rc = sqlite3_wal_checkpoint_v2(database_.getHandle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
+  // BUSY: another process reads or checkpoints; the next one gets it.
+  if (rc != SQLITE_OK && rc != SQLITE_BUSY) throw SQLite::Exception(database_.getHandle(), rc);
+  if (rc == SQLITE_OK) uncheckpointed_pages_ = static_cast<std::uint64_t>(std::max(in_log - moved, 0));
+}
+
+std::optional<WallTime> Query::optional_time(int column) const {
+  if (null(column)) return std::nullopt;
+  return time(column);
+}
+
+std::string Query::bytes(int column, std::size_t size) const {
+  const auto value = statement_.getColumn(column);
+  if (value.getBytes() != static_cast<int>(size)) throw std::runtime_error("a row of the ledger has a value of the wrong length");
+  return value.getString();
+}
+
+IpAddress Query::address(int column) const {
+  const std::string key = statement_.getColumn(column).getString();
+  const auto at = [&key](std::size_t i) { return static_cast<std::uint8_t>(key[i]); };
+  if (key.size() == 5 && key[0] == 4) {
+    const std::array<std::uint8_t, 4> bytes{at(1), at(2), at(3), at(4)};
+    return IpAddress::v4(bytes);
+  }
+  if (key.size() == 17 && key[0] == 6) {
+    std::array<std::uint8_t, 16> bytes{};
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = at(i + 1);
+    return IpAddress::v6(bytes);
+  }
+  throw std::runtime_error("a row of the ledger has an address that is none");
+}
+
+AddressKey::AddressKey(const IpAddress& address) : size_(address.bytes().size() + 1) {
+  bytes_[0] = static_cast<std::uint8_t>(address.family());
+  std::copy(address.bytes().begin(), address.bytes().end(), bytes_.begin() + 1);
+}
+
+}  // namespace sanad::ledger

@@ -1,0 +1,128 @@
+#pragma once
+// The open database: prepared statements, the next leaf index, and what is cached until a rollback. Storage thread only.
+// Its functions throw SQLite::Exception on storage trouble; Ledger catches.
+
+#include <SQLiteCpp/Database.h>
+#include <SQLiteCpp/Statement.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "control/audit/leaf.hpp"
+#include "control/ledger/address_pool.hpp"
+#include "gateway/base/clock.hpp"
+#include "gateway/base/ip.hpp"
+#include "gateway/base/result.hpp"
+
+namespace sanad::ledger {
+
+class Store final {
+ public:
+  // Opens or creates, sets the pragmas, migrates, and reads where the log ends. `vfs` empty = the system's.
+  static Result<std::unique_ptr<Store>> open(const std::filesystem::path& path, const std::string& vfs);
+
+  // `sql` is a literal or lives as long as the program: it is the cache's key.
+  SQLite::Statement& prepared(const char* sql);
+  SQLite::Database& database() { return database_; }
+  // SQLite has rolled the transaction back by itself (disk full, I/O error).
+  [[nodiscard]] bool transaction_lost() const;
+
+  // After any rollback: what was cached may describe undone changes.
+  void forget_cached(std::uint64_t next_index);
+
+  [[nodiscard]] std::uint64_t next_index() const { return next_index_; }
+  std::uint64_t take_index() { return next_index_++; }
+  std::uint64_t epoch();
+  void forget_epoch() { epoch_.reset(); }
+  const audit::FillRandom& random() { return random_; }
+
+  using PoolKey = std::pair<std::string, IpPrefix>;  // interface, pool
+  std::map<PoolKey, PoolCursor>& pools() { return pools_; }
+
+  // Moves committed pages into the database file. Passive: never waits for a reader.
+  void checkpoint();
+  // How much of the write-ahead log is not in the database file yet.
+  [[nodiscard]] std::uint64_t uncheckpointed_bytes() const { return uncheckpointed_pages_ * kPageBytes; }
+
+  explicit Store(SQLite::Database database) : database_(std::move(database)), random_(audit::system_random()) {}
+
+ private:
+  static constexpr std::uint64_t kPageBytes = 4096;
+  void configure();
+
+  SQLite::Database database_;
+  std::unordered_map<const char*, std::unique_ptr<SQLite::Statement>> statements_;  // after database_: closed before it
+  std::uint64_t next_index_ = 0;
+  std::optional<std::uint64_t> epoch_;
+  std::uint64_t uncheckpointed_pages_ = 0;
+  audit::FillRandom random_;
+  std::map<PoolKey, PoolCursor> pools_;
+};
+
+// One run of a prepared statement: binds in order, steps, and leaves it reset. Bound text and blobs are not copied: they must
+// outlive the Query.
+class Query final {
+ public:
+  Query(Store& store, const char* sql) : statement_(store.prepared(sql)) {}
+  explicit Query(SQLite::Statement& statement) : statement_(statement) {}
+  Query(const Query&) = delete;
+  Query& operator=(const Query&) = delete;
+  ~Query() { statement_.tryReset(); }
+
+  template <class... Values>
+  Query& bind(const Values&... values) {
+    (put(values), ...);
+    return *this;
+  }
+  bool step() { return statement_.executeStep(); }
+  // For statements without rows; the number of rows changed.
+  int run() { return statement_.exec(); }
+
+  [[nodiscard]] bool null(int column) const { return statement_.getColumn(column).isNull(); }
+  [[nodiscard]] std::int64_t integer(int column) const { return statement_.getColumn(column).getInt64(); }
+  [[nodiscard]] std::uint64_t counter(int column) const { return static_cast<std::uint64_t>(integer(column)); }
+  [[nodiscard]] std::string text(int column) const { return statement_.getColumn(column).getString(); }
+  [[nodiscard]] WallTime time(int column) const { return WallTime{integer(column)}; }
+  [[nodiscard]] std::optional<WallTime> optional_time(int column) const;
+  // The bytes of the column, which must be exactly `size`; throws std::runtime_error when they are not (a corrupt row).
+  [[nodiscard]] std::string bytes(int column, std::size_t size) const;
+  [[nodiscard]] IpAddress address(int column) const;
+
+ private:
+  void put(std::int64_t value) { statement_.bind(++bound_, value); }
+  void put(std::uint64_t value) { statement_.bind(++bound_, static_cast<std::int64_t>(value)); }
+  void put(std::uint32_t value) { statement_.bind(++bound_, value); }
+  void put(std::uint16_t value) { statement_.bind(++bound_, static_cast<std::uint32_t>(value)); }
+  void put(std::int32_t value) { statement_.bind(++bound_, value); }
+  void put(bool value) { statement_.bind(++bound_, value ? 1 : 0); }
+  void put(const std::string& value) { statement_.bindNoCopy(++bound_, value); }
+  void put(std::span<const std::uint8_t> value) { statement_.bindNoCopy(++bound_, value.data(), static_cast<int>(value.size())); }
+  void put(WallTime value) { put(value.ns); }
+  void put(const std::optional<WallTime>& value) { value ? put(*value) : put(nullptr); }
+  void put(std::nullptr_t) { statement_.bind(++bound_); }
+
+  SQLite::Statement& statement_;
+  int bound_ = 0;
+};
+
+// An address as the database sorts it: family, then the bytes.
+class AddressKey {
+ public:
+  explicit AddressKey(const IpAddress& address);
+  operator std::span<const std::uint8_t>() const { return {bytes_.data(), size_}; }  // NOLINT(google-explicit-constructor)
+
+ private:
+  std::array<std::uint8_t, 17> bytes_{};
+  std::size_t size_ = 0;
+};
+
+// SQLite's codes in our words: "<what>: <SQLite's message>".
+Error from_sqlite(int code, std::string_view message, std::string_view what);
+
+}  // namespace sanad::ledger
