@@ -124,9 +124,6 @@ class Walk {
   }
 
   void unknown(const Value::Name& name, const std::string& pattern, const std::string& path) {
-    // Its name goes into the message only when it is fit to print.
-    const bool printable = name.key.size() <= 64 && name.key.find_first_of("\n\r\t\x1b") == std::string::npos;
-    const std::string shown = printable ? path : join(pattern, "...");
     std::string message = "unknown key";
     if (const auto near = nearest(name.key, names_in(pattern))) {
       message += fmt::format("; did you mean {}?", *near);
@@ -135,7 +132,7 @@ class Walk {
                elsewhere != keys().end()) {
       message += fmt::format("; there is {}", elsewhere->path);
     }
-    problems_.push_back({name.at, shown, std::move(message)});
+    problems_.push_back({name.at, path, std::move(message)});
   }
 
   Places& places_;

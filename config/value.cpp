@@ -14,6 +14,7 @@ namespace sanad::config {
 namespace {
 
 constexpr std::size_t kMaxDepth = 32;
+constexpr std::size_t kMaxKeyBytes = 64;
 constexpr std::size_t kMaxMembers = 1'000;  // keeps the search for duplicates short
 constexpr std::size_t kMaxValues = 100'000;
 
@@ -127,7 +128,10 @@ class TreeBuilder final : public YAML::EventHandler {
   }
 
   void begin_member(Open& top, const Value& key) {
-    if (key.kind != Value::Kind::scalar) throw Refused{key.at, "a key must be a word"};
+    // Keys end up in messages: their escapes ("\\x1b") must not.
+    if (key.kind != Value::Kind::scalar || key.text.size() > kMaxKeyBytes || !is_plain_text(key.text)) {
+      throw Refused{key.at, "a key must be a word of at most 64 bytes"};
+    }
     if (top.value.names.size() >= kMaxMembers) throw Refused{key.at, "more than 1000 keys in one mapping"};
     top.expects_key = false;
     top.key = key.text;

@@ -282,6 +282,8 @@ TEST(BadConfig, NotYaml) {
   EXPECT_THAT(errors_of("a: 'unfinished"),
               ElementsAre(HasSubstr("not valid YAML: something is not closed before the end of the file")));
   EXPECT_THAT(errors_of("a: b: c\n"), ElementsAre(HasSubstr("f:1:5: not valid YAML: ")));
+  EXPECT_THAT(errors_of("\"\\x1b[31mred\": 1\n"), ElementsAre("f:1:1: a key must be a word of at most 64 bytes"));
+  EXPECT_THAT(errors_of(std::string(65, 'k') + ": 1\n"), ElementsAre("f:1:1: a key must be a word of at most 64 bytes"));
   EXPECT_THAT(errors_of("? [a]\n: b\n"), ElementsAre(HasSubstr("a key must be a word")));
   EXPECT_THAT(errors_of(std::string(kSmallest) + "---\na: b\n"), ElementsAre(HasSubstr("a second document")));
 }
