@@ -1,0 +1,27 @@
+#pragma once
+// What this host is, as far as init and doctor ask.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/base/ip.hpp"
+
+namespace sanad::cli {
+
+struct LocalAddress {
+  std::string interface;
+  IpAddress address;
+};
+
+std::vector<LocalAddress> local_addresses();  // neither loopback nor link-local
+// The source address of packets to the Internet (a routing lookup, nothing is sent); none without a default route.
+std::optional<LocalAddress> outward_address();
+bool is_private(const IpAddress& address);  // RFC 1918, RFC 6598, RFC 4193: not reachable from the Internet
+std::string host_name();                    // never empty
+// The full path of `program` in PATH and the usual system directories.
+std::optional<std::string> find_program(const std::string& program);
+// Whether the running kernel has the module loaded, built in, or in its module directory.
+bool kernel_has(const std::string& module);
+
+}  // namespace sanad::cli

@@ -1,0 +1,69 @@
+// log cat: the evidence as it stands in the log.
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+
+#include "control/cli/commands.hpp"
+#include "control/cli/json_view.hpp"
+#include "control/cli/requests.hpp"
+#include "control/cli/watch.hpp"
+
+namespace sanad::cli {
+namespace {
+
+struct Options {
+  std::int64_t from = 0;
+  bool follow = false, json = false;
+};
+
+std::string class_of(const json::value& leaf) {
+  for (const char* key : {"class", "event", "type"}) {
+    if (const std::string name = text_at(leaf, key); !name.empty()) return name;
+  }
+  return "";
+}
+
+Outcome<void> cat(Context& context, const Options& options) {
+  std::int64_t next = options.from;
+  for (;;) {
+    const auto page =
+        get_json(context.client(), with_query("/v1/log/entries", {{"from", std::to_string(next)}, {"limit", "1000"}}));
+    if (!page) return page.error();
+    const auto& entries = array_at(*page, "entries");
+    for (const auto& entry : entries) {
+      const auto* leaf = find(entry, "leaf");
+      if (options.json) {
+        context.out << to_line(entry) << "\n";
+      } else if (leaf != nullptr) {
+        context.out << leaf_line(std::to_string(int_at(entry, "index")), class_of(*leaf), *leaf, context.now()) << "\n";
+      }
+      next = int_at(entry, "index") + 1;
+    }
+    context.out.flush();
+    if (entries.empty() || find(*page, "next") == nullptr || !context.out.good()) break;
+  }
+  if (!options.follow) return {};
+  return watch_events(context, {.from = std::to_string(next), .json = options.json});
+}
+
+}  // namespace
+
+void add_log_commands(CLI::App& app, Chosen& chosen) {
+  CLI::App* log = app.add_subcommand("log", "The evidence: everything that was recorded");
+  log->require_subcommand(1);
+  log->footer("Example:\n  sanad log cat --follow\n\nReading the log is itself recorded.");
+  add_command<Options>(
+      *log, chosen, "cat", "Print the records", "sanad log cat --from 48000 --follow",
+      [](CLI::App& command, Options& o) {
+        command.add_option("--from", o.from, "First record")
+            ->type_name("INDEX")
+            ->check(CLI::NonNegativeNumber)
+            ->capture_default_str();
+        command.add_flag("--follow", o.follow, "Stay, and print new ones as they come");
+        command.add_flag("--json", o.json, "An entry a line, for programs");
+      },
+      cat);
+}
+
+}  // namespace sanad::cli
