@@ -99,7 +99,9 @@ MessageBuilder::MessageBuilder(std::uint16_t type, std::uint16_t flags, std::siz
   put_header(header);
 }
 
-MessageBuilder::~MessageBuilder() { wipe(bytes_); }
+MessageBuilder::~MessageBuilder() {
+  if (!bytes_.empty()) wipe(bytes_);
+}
 
 void MessageBuilder::put_raw(const void* data, std::size_t size) {
   const auto* first = static_cast<const std::uint8_t*>(data);
