@@ -57,7 +57,7 @@ struct OpenState {
   Traffic base;
   BootTime last_handshake;
   Instant last_moved;    // just after the last snapshot in which bytes had moved
-  WallTime moved_after;  // those bytes moved after this
+  BootTime moved_after;  // those bytes moved after this
   std::uint32_t handshakes = 1;
   std::uint32_t moves = 0;
   bool from_checkpoint = false;  // restored, and not read from the device since

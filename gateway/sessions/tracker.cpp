@@ -1,5 +1,6 @@
 #include "gateway/sessions/tracker.hpp"
 
+#include <algorithm>
 #include <unordered_map>
 #include <utility>
 
@@ -65,7 +66,7 @@ class Tracker::Impl {
   void leave(Sight& sight, const LeavingState& leaving);
   Traffic base_for_open(Sight& sight);
   void tell_outside(const wg::PublicKey& key, const PeerRecord& record, const Traffic& until, const Instant& clock,
-                    Events& events);
+                    bool last_in_flight, Events& events);
   void flush_outside(const wg::PublicKey& key, const PeerRecord& record, const Instant& clock, Events& events);
   void close_unseen(const wg::PublicKey& key, PeerRecord& record, const Ending& ending, Events& events);
   Closed closing(const wg::PublicKey& key, const PeerRecord& record, const OpenState& session, CloseReason reason) const;
@@ -97,8 +98,9 @@ class Tracker::Impl {
 };
 
 void Tracker::Impl::restore(RestoredState state) {
-  for (const Baseline& b : state.baselines) {
-    if (!state.last_snapshot || *state.last_snapshot < b.sampled) state.last_snapshot = b.sampled;
+  // Of rows without a last snapshot, nothing is certain after the oldest.
+  if (!state.last_snapshot && !state.baselines.empty()) {
+    state.last_snapshot = std::ranges::min_element(state.baselines, {}, &Baseline::sampled)->sampled;
   }
   restored_ = state.last_snapshot.has_value();
   device_replaced_ = !state.same_device && restored_;
@@ -124,7 +126,7 @@ void Tracker::Impl::restore(RestoredState state) {
     session.base = b.open->base;
     session.last_handshake = b.open->last_handshake;
     session.last_moved = Instant{b.open->last_moved, b.open->last_moved_wall};
-    session.moved_after = b.open->start;
+    session.moved_after = std::min(session.last_moved.boot, session.last_handshake);  // a handshake shows by its first packet
     session.handshakes = b.open->handshakes;
     session.moves = b.open->moves;
     session.from_checkpoint = true;
@@ -282,7 +284,7 @@ void Tracker::Impl::open(Sight& sight, BootTime at, const Bounds& bounds, const 
   session.base = base;
   session.last_handshake = at;
   session.last_moved = finished;
-  session.moved_after = session.start;
+  session.moved_after = at;
   mark_dirty(sight.key, record);
   sight.events.emplace_back(Opened{.peer = sight.key,
                                    .session = session.session,
@@ -303,7 +305,7 @@ void Tracker::Impl::move_open(Sight& sight, const Traffic& now) {
     mark_dirty(sight.key, record);
     // Once the key is dead only handshake tries move bytes. They are counted, but they are no sign of life.
     if (record.sampled.boot < session.last_handshake + kKeyLife) {
-      session.moved_after = std::max(session.moved_after, wall_at(finished, record.sampled.boot));
+      session.moved_after = std::max(session.moved_after, record.sampled.boot);
       session.last_moved = finished;
     }
   }
@@ -333,20 +335,20 @@ void Tracker::Impl::move_idle(Sight& sight, const Traffic& now) {
   const BootTime now_boot = sight.snapshot.finished.boot;
   const bool due = !outside.last_event || now_boot - *outside.last_event >= settings_.attempt_interval;
   // One initiation in the latest sample may be the beginning of a handshake that completes right after it. Told is what is
-  // older, or more than one.
+  // older, or more than one; of several the last may still be such a beginning, so it is not counted.
   const std::uint64_t confirmed = outside.attempt_rx;
   outside.latest = now - record.counters;
   const bool tail = record.sampled.boot < std::max(carry_until_, outside.carry_until) || leaving_.contains(sight.key);
   if (!tail) outside.attempt_rx += outside.latest.rx;
-  if (due && outside.attempt_rx > kInitiationSize) {
+  if (due && outside.attempt_rx > 0 && outside.latest.rx > kInitiationSize) {
     record.endpoint = PackedEndpoint{sight.read.endpoint ? sight.read.endpoint : record.endpoint.get()};
-    tell_outside(sight.key, record, now, sight.snapshot.finished, sight.events);
+    tell_outside(sight.key, record, now, sight.snapshot.finished, true, sight.events);
     outside.latest = {};
     mark_dirty(sight.key, record);
   } else if (due && confirmed > 0) {
     const std::uint64_t latest_attempt = outside.attempt_rx - confirmed;
     outside.attempt_rx = confirmed;
-    tell_outside(sight.key, record, record.counters, sight.snapshot.finished, sight.events);
+    tell_outside(sight.key, record, record.counters, sight.snapshot.finished, false, sight.events);
     outside.attempt_rx = latest_attempt;
     mark_dirty(sight.key, record);
   } else if (!moved && outside.told == record.counters && due && outside.carry_until <= record.sampled.boot) {
@@ -370,16 +372,18 @@ Traffic Tracker::Impl::base_for_open(Sight& sight) {
   if (outside.attempt_rx == 0) {
     base = outside.told;
   } else {
-    tell_outside(sight.key, record, base, sight.snapshot.finished, sight.events);
+    tell_outside(sight.key, record, base, sight.snapshot.finished, base == record.counters, sight.events);
   }
   outside_.erase(it);
   return base;
 }
 
 void Tracker::Impl::tell_outside(const wg::PublicKey& key, const PeerRecord& record, const Traffic& until, const Instant& clock,
-                                 Events& events) {
+                                 bool last_in_flight, Events& events) {
   OutsideState& outside = outside_.find(key)->second;
-  const std::uint64_t count = outside.attempt_rx == 0 ? 0 : std::max<std::uint64_t>(1, outside.attempt_rx / kInitiationSize);
+  std::uint64_t count = outside.attempt_rx / kInitiationSize;
+  if (last_in_flight && count > 0) --count;
+  if (outside.attempt_rx > 0) count = std::max<std::uint64_t>(1, count);
   events.emplace_back(Attempted{.peer = key,
                                 .count_at_least = count,
                                 .traffic = until - outside.told,
@@ -395,7 +399,7 @@ void Tracker::Impl::tell_outside(const wg::PublicKey& key, const PeerRecord& rec
 void Tracker::Impl::flush_outside(const wg::PublicKey& key, const PeerRecord& record, const Instant& clock, Events& events) {
   const auto it = outside_.find(key);
   if (it == outside_.end()) return;
-  if (it->second.told != record.counters) tell_outside(key, record, record.counters, clock, events);
+  if (it->second.told != record.counters) tell_outside(key, record, record.counters, clock, false, events);
   outside_.erase(it);
 }
 
@@ -443,7 +447,7 @@ Closed Tracker::Impl::closing(const wg::PublicKey& key, const PeerRecord& record
   closed.session = session.session;
   closed.reason = reason;
   closed.end = last_sign(session).wall;
-  closed.bounds = Bounds{std::min(session.moved_after, closed.end), closed.end};
+  closed.bounds = Bounds{std::min(wall_at(session.last_moved, session.moved_after), closed.end), closed.end};
   closed.end_inferred = true;
   closed.traffic = record.counters - session.base;
   closed.handshakes = session.handshakes;

@@ -44,8 +44,9 @@ struct Baseline {
 };
 
 struct RestoredState {
-  bool same_device = false;              // same boot id and same wg::DeviceIdentity as when the baselines were taken
-  std::optional<Instant> last_snapshot;  // `started` of the latest snapshot whose events are durable
+  bool same_device = false;  // same boot id and same wg::DeviceIdentity as when the baselines were taken
+  // `started` of the latest complete snapshot whose events are durable: idle peers were still then what their rows say.
+  std::optional<Instant> last_snapshot;
   // Set when we made the device ourselves, just before we did: every counter in it began at zero then. Without it and without
   // last_snapshot the device is someone's we have never looked at: bytes from before the first look are not ours.
   std::optional<Instant> created;

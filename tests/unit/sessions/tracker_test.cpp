@@ -250,7 +250,7 @@ TEST_F(TrackerTest, FailedHandshakesAreAttemptsOnceAnInterval) {
   peers_[kAlice].rx += 2 * 148;
   peers_[kAlice].tx += 2 * 92;
   const auto first = only<Attempted>(poll(10));
-  EXPECT_EQ(first.count_at_least, 2U);
+  EXPECT_EQ(first.count_at_least, 1U) << "the last may be in flight";
   EXPECT_EQ(first.traffic, (Traffic{296, 184}));
   EXPECT_EQ(first.bounds, (Bounds{wall(0), wall(10)}));
   for (std::int64_t t = 20; t < 310; t += 10) {
