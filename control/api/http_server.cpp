@@ -136,12 +136,14 @@ void HttpServer::State::take(std::shared_ptr<State> self, Local::socket socket) 
   sessions.insert(session);
   ++by_uid[*uid];
   ++counters.connections;
-  asio::co_spawn(io, serve(std::move(self), std::move(session)), asio::detached);
+  auto serving = serve(std::move(self), std::move(session));
+  asio::co_spawn(io, std::move(serving), asio::detached);
 }
 
 asio::awaitable<void> HttpServer::State::serve(std::shared_ptr<State> self, std::shared_ptr<Session> session) {
   try {
-    co_await Session::run(session);
+    auto running = Session::run(session);
+    co_await std::move(running);
   } catch (const std::exception& bug) {
     log::error("a connection of uid {} was closed by an internal error: {}", session->actor().uid, bug.what());
   }

@@ -142,14 +142,17 @@ void Session::stop() {
 }
 
 void Session::close() {
+  stopping_ = true;
   clear_deadline();
+  if (auto abandon = std::exchange(abandon_, nullptr)) abandon(BodySource::Part(std::nullopt));
   boost::system::error_code ignored;
   socket_.close(ignored);
 }
 
 asio::awaitable<void> Session::run(std::shared_ptr<Session> self) {
   while (!self->stopping_ && self->socket_.is_open()) {
-    if (!co_await serve_one(self)) break;
+    auto serving = serve_one(self);
+    if (!co_await std::move(serving)) break;
   }
   self->clear_deadline();
 }
@@ -182,8 +185,8 @@ asio::awaitable<bool> Session::serve_one(std::shared_ptr<Session> self) {
     } else {
       answer = http_problem(400, "the request is not HTTP/1.1: " + header_error.message());
     }
-    co_await write(self, std::move(answer), 11, false);
-    co_await drain(self);
+    auto writing = write_and_drain(self, std::move(answer), 11);
+    co_await std::move(writing);
     co_return false;
   }
 
@@ -208,15 +211,17 @@ asio::awaitable<bool> Session::serve_one(std::shared_ptr<Session> self) {
   if (refusal) {
     // Without a body the connection is in step and can go on.
     const bool in_step = !head.has_body();
-    const After after = co_await write(self, std::move(*refusal), version, keep_alive && in_step);
-    if (!in_step) co_await drain(self);
+    auto writing =
+        in_step ? write(self, std::move(*refusal), version, keep_alive) : write_and_drain(self, std::move(*refusal), version);
+    const After after = co_await std::move(writing);
     co_return after == After::keep;
   }
 
   if (head.has_body()) {
     if (version >= 11 && !head.field("expect").empty()) {
       std::string go_ahead = "HTTP/1.1 100 Continue\r\n\r\n";
-      if (!co_await write_bytes(self, std::move(go_ahead))) co_return false;
+      auto writing = write_bytes(self, std::move(go_ahead));
+      if (!co_await std::move(writing)) co_return false;
     }
     // Zero would mean no limit to a chunked body that the application wants empty.
     parser.body_limit(static_cast<std::uint64_t>(body_limit));
@@ -235,8 +240,8 @@ asio::awaitable<bool> Session::serve_one(std::shared_ptr<Session> self) {
       } else {
         answer = http_problem(400, "the body of the request is not well formed: " + body_error.message());
       }
-      co_await write(self, std::move(answer), 11, false);
-      co_await drain(self);
+      auto writing = write_and_drain(self, std::move(answer), 11);
+      co_await std::move(writing);
       co_return false;
     }
   }
@@ -251,8 +256,10 @@ asio::awaitable<bool> Session::serve_one(std::shared_ptr<Session> self) {
           reply(problem(error));
         }
       };
-  Response response = co_await await_callback<Response>(std::move(ask));
-  const After after = co_await write(self, std::move(response), version, keep_alive && !self->stopping_);
+  auto answering = await_callback<Response>(std::move(ask));
+  Response response = co_await std::move(answering);
+  auto writing = write(self, std::move(response), version, keep_alive && !self->stopping_);
+  const After after = co_await std::move(writing);
   co_return after == After::keep && !self->stopping_;
 }
 
@@ -273,25 +280,42 @@ asio::awaitable<Session::After> Session::write(std::shared_ptr<Session> self, Re
   std::string start = start_of(response, chunked, keep_alive);
   if (!response.stream) {
     start.append(response.body);
-    const bool written = co_await write_bytes(self, std::move(start));
+    auto writing = write_bytes(self, std::move(start));
+    const bool written = co_await std::move(writing);
     co_return written&& keep_alive ? After::keep : After::close;
   }
 
   self->phase_ = Phase::streaming;
-  if (!co_await write_bytes(self, std::move(start))) co_return After::close;
+  auto writing_start = write_bytes(self, std::move(start));
+  if (!co_await std::move(writing_start)) co_return After::close;
   while (!self->stopping_) {
     std::function<void(std::function<void(BodySource::Part)>)> ask =
-        [source = response.stream.get()](std::function<void(BodySource::Part)> done) { source->next(std::move(done)); };
-    BodySource::Part part = co_await await_callback<BodySource::Part>(std::move(ask));
+        [self, source = response.stream.get()](std::function<void(BodySource::Part)> done) {
+          self->abandon_ = done;
+          source->next(std::move(done));
+        };
+    auto making = await_callback<BodySource::Part>(std::move(ask));
+    BodySource::Part part = co_await std::move(making);
+    self->abandon_ = nullptr;
+    if (self->stopping_) break;
     if (!part) {
       log::warn("a streamed answer to uid {} was cut short: {}", self->actor_.uid, part.error().message);
       co_return After::close;
     }
     std::string bytes = !*part ? std::string(chunked ? "0\r\n\r\n" : "") : chunked ? chunk_of(**part) : std::move(**part);
-    if (!co_await write_bytes(self, std::move(bytes))) co_return After::close;
+    auto writing = write_bytes(self, std::move(bytes));
+    if (!co_await std::move(writing)) co_return After::close;
     if (!*part) co_return keep_alive ? After::keep : After::close;
   }
   co_return After::close;
+}
+
+asio::awaitable<Session::After> Session::write_and_drain(std::shared_ptr<Session> self, Response response, unsigned version) {
+  auto writing = write(self, std::move(response), version, false);
+  const After after = co_await std::move(writing);
+  auto draining = drain(self);
+  co_await std::move(draining);
+  co_return after;
 }
 
 asio::awaitable<void> Session::drain(std::shared_ptr<Session> self) {

@@ -4,6 +4,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <functional>
 #include <memory>
 
 #include "control/api/http_server.hpp"
@@ -32,6 +33,7 @@ class Session {
   static boost::asio::awaitable<bool> serve_one(std::shared_ptr<Session> self);
   static boost::asio::awaitable<After> write(std::shared_ptr<Session> self, Response response, unsigned version, bool keep_alive);
   static boost::asio::awaitable<bool> write_bytes(std::shared_ptr<Session> self, std::string bytes);
+  static boost::asio::awaitable<After> write_and_drain(std::shared_ptr<Session> self, Response response, unsigned version);
   static boost::asio::awaitable<void> drain(std::shared_ptr<Session> self);
   void set_deadline(std::chrono::milliseconds after);
   void clear_deadline();
@@ -42,6 +44,7 @@ class Session {
   bool timed_out_ = false;
   bool stopping_ = false;
   Phase phase_ = Phase::idle;
+  std::function<void(BodySource::Part)> abandon_;  // set while the next part of a stream is awaited: ends the waiting
   access::Actor actor_;
   const Limits& limits_;
   Application& application_;
