@@ -70,7 +70,8 @@ struct OutsideState {
   std::uint64_t attempt_rx = 0;  // the part that failed handshakes explain
   Traffic latest;                // moved in the latest sample; zero when nothing did
   std::optional<BootTime> last_event;
-  BootTime carry_until;  // keys may still live until then: what moves is the tail of a session, not an attempt
+  std::optional<BootTime> cut;  // latest handshake known of a session that link_down closed
+  BootTime carry_until;         // keys may still live until then: what moves is the tail of a session, not an attempt
 };
 
 struct LeavingState {

@@ -14,9 +14,8 @@ namespace {
 constexpr std::chrono::seconds kKeyLife{180};
 // Retry spacing of a handshake (REKEY_TIMEOUT): a renewal that was due may still be under way this long.
 constexpr std::chrono::seconds kRekeyTimeout{5};
-// Sizes of a handshake initiation and response on the wire (whitepaper section 5.4).
+// Size of a handshake initiation on the wire (whitepaper section 5.4).
 constexpr std::uint64_t kInitiationSize = 148;
-constexpr std::uint64_t kResponseSize = 92;
 
 }  // namespace
 
@@ -63,6 +62,7 @@ class Tracker::Impl {
   void move_open(Sight& sight, const Traffic& now);
   void move_idle(Sight& sight, const Traffic& now);
   void expire(Sight& sight);
+  void end_at_link_down(Sight& sight);
   void leave(Sight& sight, const LeavingState& leaving);
   Traffic base_for_open(Sight& sight);
   void tell_outside(const wg::PublicKey& key, const PeerRecord& record, const Traffic& until, const Instant& clock,
@@ -92,9 +92,10 @@ class Tracker::Impl {
   std::optional<Instant> previous_;       // start of the latest snapshot
   std::optional<Instant> zero_known_at_;  // a peer unknown to us had no counters then: the latest complete snapshot, or creation
   std::optional<Instant> lost_at_;
-  BootTime carry_until_;          // see OutsideState::carry_until, for all peers
-  bool restored_ = false;         // until the first snapshot
-  bool device_replaced_ = false;  // while we were not running
+  std::optional<Instant> down_at_;  // the latest link_down on this device
+  BootTime carry_until_;            // see OutsideState::carry_until, for all peers
+  bool restored_ = false;           // until the first snapshot
+  bool device_replaced_ = false;    // while we were not running
 };
 
 void Tracker::Impl::restore(RestoredState state) {
@@ -115,6 +116,14 @@ void Tracker::Impl::restore(RestoredState state) {
     record.endpoint = PackedEndpoint{b.endpoint};
     record.incarnation = b.incarnation;
     if (!b.open) {
+      // A session that was closed before its key died (link down, quiesced) may have moved bytes after its last figures.
+      const auto age = b.sampled.wall - stamp_of(b.handshake);
+      if (!b.handshake.never() && age >= age.zero() && age < kKeyLife) {
+        OutsideState& outside = outside_[b.peer];
+        outside.told = b.counters;
+        outside.since = b.sampled;
+        outside.carry_until = b.sampled.boot + (kKeyLife - age);
+      }
       // An opening is durable at once, so an idle peer's handshake was still this one at the last durable snapshot.
       if (previous_ && record.sampled < *previous_) record.sampled = *previous_;
       continue;
@@ -186,6 +195,7 @@ void Tracker::Impl::start_over(const wg::Snapshot& snapshot, Events& events) {
   for (auto& [key, record] : peers_) end_incarnation(key, record, ending, zero_at, events);
   zero_known_at_ = zero_at;
   carry_until_ = BootTime{};
+  down_at_.reset();
 }
 
 void Tracker::Impl::meet(PeerRecord& record, const wg::Snapshot& snapshot) {
@@ -216,6 +226,7 @@ void Tracker::Impl::look(Sight& sight) {
     if (sight.read.endpoint) record.endpoint = PackedEndpoint{sight.read.endpoint};
     record.counters = now;
     record.sampled = sight.snapshot.started;
+    if (record.has_open && down_at_) end_at_link_down(sight);
     if (record.has_open) expire(sight);
   }
   if (leaving_.empty()) return;
@@ -253,6 +264,11 @@ void Tracker::Impl::note_handshake(Sight& sight, const Traffic& now) {
   const BootTime at = place_handshake(record.handshake, record.sampled, finished);
   const Bounds bounds{wall_at(finished, record.sampled.boot), finished.wall};
   if (!record.has_open) {
+    if (down_at_ && at <= down_at_->boot) {
+      // Nobody had read this handshake when the link went down. A session closed then does not open again by its own renewal.
+      const auto outside = outside_.find(sight.key);
+      if (outside != outside_.end() && outside->second.cut && at - *outside->second.cut < settings_.idle_timeout) return;
+    }
     const Traffic base = base_for_open(sight);
     open(sight, at, bounds, base);
     return;
@@ -365,7 +381,7 @@ Traffic Tracker::Impl::base_for_open(Sight& sight) {
   if (it == outside_.end()) return record.counters;
   OutsideState& outside = it->second;
   Traffic base = record.counters;
-  if (outside.latest.rx <= kInitiationSize && outside.latest.tx <= kResponseSize) {
+  if (outside.latest.rx <= kInitiationSize) {
     base = base - outside.latest;
     outside.attempt_rx -= std::min(outside.attempt_rx, outside.latest.rx);
   }
@@ -410,6 +426,20 @@ void Tracker::Impl::expire(Sight& sight) {
   if (sight.snapshot.started.boot - session.last_handshake < patience) return;
   Closed closed = closing(sight.key, sight.record, session, CloseReason::expired);
   closed.bounds.not_after = closed.end;
+  sight.events.emplace_back(closed);
+  sight.record.has_open = false;
+  open_.erase(it);
+  mark_dirty(sight.key, sight.record);
+}
+
+// A session that began unseen just before the link went down, and ended with it.
+void Tracker::Impl::end_at_link_down(Sight& sight) {
+  const auto it = open_.find(sight.key);
+  if (it->second.last_handshake > down_at_->boot) return;
+  Closed closed = closing(sight.key, sight.record, it->second, CloseReason::link_down);
+  closed.end = wall_at(sight.snapshot.finished, down_at_->boot);
+  closed.end_inferred = false;
+  closed.bounds = Bounds{wall_at(sight.snapshot.finished, it->second.last_handshake), closed.end};
   sight.events.emplace_back(closed);
   sight.record.has_open = false;
   open_.erase(it);
@@ -545,10 +575,15 @@ std::vector<Event> Tracker::Impl::close_all(Instant when, CloseReason reason) {
       closed.bounds = Bounds{wall_at(when, record.sampled.boot), when.wall};
     }
     events.emplace_back(closed);
+    OutsideState& outside = outside_[key];
+    outside.told = record.counters;
+    outside.since = record.sampled;
+    if (reason == CloseReason::link_down) outside.cut = it->second.last_handshake;
     record.has_open = false;
     open_.erase(it);
     mark_dirty(key, record);
   }
+  if (reason == CloseReason::link_down) down_at_ = when;
   carry_until_ = std::max(carry_until_, when.boot);
   return events;
 }

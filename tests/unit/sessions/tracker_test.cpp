@@ -416,6 +416,30 @@ TEST_F(TrackerTest, LinkDownClosesAtThatMoment) {
   EXPECT_EQ(opened.incarnation, 0U);
 }
 
+TEST_F(TrackerTest, ARenewalUnreadAtLinkDownDoesNotOpenAgain) {
+  connect_alice();
+  tracker_.link_down(instant(27));
+  handshake(kAlice, 24);
+  EXPECT_TRUE(poll(30).empty());
+  handshake(kAlice, 45);
+  EXPECT_EQ(only<Opened>(poll(50)).base, (Traffic{180, 92}));
+}
+
+TEST_F(TrackerTest, ASessionUnreadAtLinkDownIsOpenedAndClosedThere) {
+  connect_alice();
+  peers_[kBob];
+  poll(30);
+  tracker_.link_down(instant(37));
+  handshake(kBob, 35);
+  const auto events = poll(40);
+  ASSERT_EQ(events.size(), 2U);
+  EXPECT_EQ(std::get<Opened>(events[0]).peer, kBob);
+  const auto closed = std::get<Closed>(events[1]);
+  EXPECT_EQ(closed.reason, CloseReason::link_down);
+  EXPECT_EQ(closed.end, wall(37));
+  EXPECT_EQ(closed.traffic, (Traffic{180, 92}));
+}
+
 TEST_F(TrackerTest, AnotherDeviceClosesEverythingAndStartsFromZero) {
   connect_alice();
   identity_ = "kernel:2";
