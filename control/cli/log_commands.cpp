@@ -1,11 +1,10 @@
 // log cat: the evidence as it stands in the log.
 
-#include <fmt/format.h>
-
 #include <boost/json.hpp>
 
 #include "control/cli/commands.hpp"
 #include "control/cli/json_view.hpp"
+#include "control/cli/leaf_view.hpp"
 #include "control/cli/requests.hpp"
 #include "control/cli/watch.hpp"
 
@@ -16,13 +15,6 @@ struct Options {
   std::int64_t from = 0;
   bool follow = false, json = false;
 };
-
-std::string class_of(const json::value& leaf) {
-  for (const char* key : {"class", "event", "type"}) {
-    if (const std::string name = text_at(leaf, key); !name.empty()) return name;
-  }
-  return "";
-}
 
 Outcome<void> cat(Context& context, const Options& options) {
   std::int64_t next = options.from;
@@ -36,7 +28,10 @@ Outcome<void> cat(Context& context, const Options& options) {
       if (options.json) {
         context.out << to_line(entry) << "\n";
       } else if (leaf != nullptr) {
-        context.out << leaf_line(std::to_string(int_at(entry, "index")), class_of(*leaf), *leaf, context.now()) << "\n";
+        const auto* disclosures = find(entry, "disclosures");
+        context.out << leaf_line(int_at(entry, "index"), *leaf, disclosures == nullptr ? json::value() : *disclosures,
+                                 context.now())
+                    << "\n";
       }
       next = int_at(entry, "index") + 1;
     }

@@ -309,10 +309,14 @@ void add_peer_change_commands(CLI::App& peer, Chosen& chosen) {
   add_command<EditOptions>(
       peer, chosen, "edit", "Change a peer; what is not named stays", "sanad peer edit ayesha-khan/laptop --expires +30d",
       [](CLI::App& command, EditOptions& o) {
+        // The parser reads an empty text into an optional as none; here it means "remove", hence the two functions.
         command.add_option("name", o.name, "The peer")->required()->type_name("NAME");
         command.add_option("--device", o.device, "New device name")->type_name("DEVICE");
         command.add_option("--person", o.person, "New name of the person, for all their devices")->type_name("NAME");
-        command.add_option("--email", o.email, "New e-mail of the person; \"\" removes it")->type_name("ADDRESS");
+        command
+            .add_option_function<std::string>(
+                "--email", [&o](const std::string& text) { o.email = text; }, "New e-mail of the person; \"\" removes it")
+            ->type_name("ADDRESS");
         command.add_option("--public-key", o.public_key, "New key of the client")->type_name("KEY");
         command.add_option("--expires", o.expires, "New end of access; never")->type_name("WHEN");
         command.add_option("--not-before", o.not_before, "New start of access; never removes it")->type_name("WHEN");
@@ -322,7 +326,10 @@ void add_peer_change_commands(CLI::App& peer, Chosen& chosen) {
         command.add_option("--keepalive", o.keepalive, "Seconds, 0 = off")->type_name("SECONDS")->check(CLI::Range(0, 65535));
         command.add_option("--group", o.groups, "New groups, repeatable")->type_name("GROUP")->allow_extra_args(false);
         command.add_flag("--no-groups", o.no_groups, "Out of every group")->excludes("--group");
-        command.add_option("--note", o.note, "New note; \"\" removes it")->type_name("TEXT");
+        command
+            .add_option_function<std::string>(
+                "--note", [&o](const std::string& text) { o.note = text; }, "New note; \"\" removes it")
+            ->type_name("TEXT");
         command.add_flag("--json", o.json, "For programs");
       },
       edit);

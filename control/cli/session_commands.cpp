@@ -203,7 +203,7 @@ Outcome<void> show(Context& context, const ShowOptions& options) {
 }
 
 Outcome<void> watch(Context& context, const WatchOptions& options) {
-  return watch_events(context, {.from = options.from, .only_prefix = "session", .json = options.json});
+  return watch_events(context, {.from = options.from, .only_prefix = "session.", .json = options.json});
 }
 
 // One holder, as an auditor reads it; times in the zone of the question.

@@ -1,30 +1,11 @@
 #include "control/cli/watch.hpp"
 
-#include <fmt/format.h>
-
 #include <boost/json.hpp>
 
 #include "control/cli/json_view.hpp"
-#include "control/cli/text.hpp"
-#include "control/cli/when.hpp"
+#include "control/cli/leaf_view.hpp"
 
 namespace sanad::cli {
-namespace {
-
-// Digests and salts are for proofs; a person following the log reads what happened.
-void flatten(std::string& out, const std::string& prefix, const json::value& value, int depth) {
-  if (value.is_null()) return;
-  if (value.is_object() && depth < 3) {
-    for (const auto& [key, inner] : value.get_object())
-      flatten(out, prefix.empty() ? std::string(key) : prefix + "." + std::string(key), inner, depth + 1);
-    return;
-  }
-  std::string text = value.is_string() ? safe(std::string_view(value.get_string())) : to_line(value);
-  if (text.find(' ') != std::string::npos && value.is_string()) text = "\"" + text + "\"";
-  out += "  " + safe(prefix) + "=" + text;
-}
-
-}  // namespace
 
 std::optional<SseEvent> SseParser::line(std::string_view text) {
   if (text.empty()) {
@@ -44,23 +25,6 @@ std::optional<SseEvent> SseParser::line(std::string_view text) {
   return std::nullopt;
 }
 
-std::string leaf_line(std::string_view index, std::string_view event, const json::value& leaf, WallTime now) {
-  std::string out = "#" + safe(index);
-  std::optional<WallTime> time;
-  for (const char* key : {"time", "at", "recorded_at", "ts"}) {
-    if (!time) time = time_at(leaf, key);
-  }
-  if (time) out += "  " + show_time(*time, now);
-  if (!event.empty()) out += "  " + safe(event);
-  if (!leaf.is_object()) return out + "  " + to_line(leaf);
-  for (const auto& [key, value] : leaf.get_object()) {
-    if (key == "time" || key == "at" || key == "recorded_at" || key == "ts" || key == "index" || key == "class" || key == "v")
-      continue;
-    flatten(out, std::string(key), value, 0);
-  }
-  return out;
-}
-
 Outcome<void> watch_events(Context& context, const WatchRequest& request) {
   std::string last;
   for (bool first = true;; first = false) {
@@ -74,12 +38,12 @@ Outcome<void> watch_events(Context& context, const WatchRequest& request) {
       if (!event) return true;
       ++events;
       if (!event->id.empty()) last = event->id;
-      if (!event->name.starts_with(request.only_prefix)) return true;
       const auto leaf = parse_json(event->data);
+      if (!leaf || !leaf_name(*leaf).starts_with(request.only_prefix)) return true;
       if (request.json) {
-        if (leaf) context.out << to_line(*leaf) << std::endl;
+        context.out << to_line(*leaf) << std::endl;
       } else {
-        context.out << leaf_line(event->id, event->name, leaf.value_or(nullptr), context.now()) << std::endl;
+        context.out << leaf_line(int_at(*leaf, "i"), *leaf, nullptr, context.now()) << std::endl;
       }
       return context.out.good();
     });

@@ -1,7 +1,6 @@
 #pragma once
 // Following the log as the daemon writes it (Server-Sent Events of GET /v1/events).
 
-#include <boost/json/value.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,12 +24,9 @@ class SseParser final {
   SseEvent event_;
 };
 
-// One leaf as a line for people: "#18  today 09:04:11  peer.added  peer=p-7hq... outcome=done". Safe to print.
-std::string leaf_line(std::string_view index, std::string_view event, const boost::json::value& leaf, WallTime now);
-
 struct WatchRequest {
   std::string from{};         // index; empty: from now on
-  std::string only_prefix{};  // of the event's name; empty: all
+  std::string only_prefix{};  // of leaf_name(); empty: all
   bool json = false;
 };
 
