@@ -84,8 +84,8 @@ struct Closed {
 struct Attempted {
   wg::PublicKey peer;
   // rx / 148 (the size of a handshake initiation), at least 1; the last of several is not counted while it may be in flight.
-  // Zero: nobody tried to come in; these bytes, the gateway's own unanswered calls or the tail of a session closed unseen, would
-  // belong to no event as the counters end here.
+  // Zero: nobody certainly tried to come in; these bytes, the gateway's own unanswered calls or the tail of a session closed
+  // unseen, would belong to no event as the counters end here.
   std::uint64_t count_at_least = 0;
   Traffic traffic;
   std::optional<Endpoint> endpoint;

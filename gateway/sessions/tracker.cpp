@@ -123,6 +123,7 @@ void Tracker::Impl::restore(RestoredState state) {
         outside.told = b.counters;
         outside.since = b.sampled;
         outside.carry_until = b.sampled.boot + (kKeyLife - age);
+        if (previous_) outside.carry_until = std::max(outside.carry_until, previous_->boot + std::chrono::nanoseconds{1});
       }
       // An opening is durable at once, so an idle peer's handshake was still this one at the last durable snapshot.
       if (previous_ && record.sampled < *previous_) record.sampled = *previous_;
@@ -397,9 +398,8 @@ Traffic Tracker::Impl::base_for_open(Sight& sight) {
 void Tracker::Impl::tell_outside(const wg::PublicKey& key, const PeerRecord& record, const Traffic& until, const Instant& clock,
                                  bool last_in_flight, Events& events) {
   OutsideState& outside = outside_.find(key)->second;
-  std::uint64_t count = outside.attempt_rx / kInitiationSize;
-  if (last_in_flight && count > 0) --count;
-  if (outside.attempt_rx > 0) count = std::max<std::uint64_t>(1, count);
+  const std::uint64_t sure = outside.attempt_rx - (last_in_flight ? std::min(outside.attempt_rx, kInitiationSize) : 0);
+  const std::uint64_t count = sure == 0 ? 0 : std::max<std::uint64_t>(1, sure / kInitiationSize);
   events.emplace_back(Attempted{.peer = key,
                                 .count_at_least = count,
                                 .traffic = until - outside.told,
@@ -415,7 +415,7 @@ void Tracker::Impl::tell_outside(const wg::PublicKey& key, const PeerRecord& rec
 void Tracker::Impl::flush_outside(const wg::PublicKey& key, const PeerRecord& record, const Instant& clock, Events& events) {
   const auto it = outside_.find(key);
   if (it == outside_.end()) return;
-  if (it->second.told != record.counters) tell_outside(key, record, record.counters, clock, false, events);
+  if (it->second.told != record.counters) tell_outside(key, record, record.counters, clock, it->second.latest.rx > 0, events);
   outside_.erase(it);
 }
 
@@ -621,6 +621,7 @@ Baseline Tracker::Impl::row(const wg::PublicKey& key, const PeerRecord& record, 
                                    .moves = session->moves};
   } else if (outside != nullptr) {
     b.counters = outside->told;
+    if (outside->told != record.counters) b.sampled = outside->since;
   }
   return b;
 }

@@ -43,6 +43,7 @@ void Judge::complain(std::uint64_t& count, std::string what) {
 
 void Judge::read(Nanos now, const std::vector<std::uint32_t>& shown, bool complete) {
   now_ = now;
+  read_at_ = now;
   changed_.clear();
   std::size_t next = 0;
   for (std::uint32_t peer = 0; peer < known_.size(); ++peer) {
@@ -89,7 +90,7 @@ void Judge::commit(Nanos now, const std::vector<Event>& events, const Tracker& t
   }
   if (snapshot == nullptr) return;
   if (snapshot->complete) last_snapshot_ = snapshot->started;
-  previous_commit_ = now;
+  durable_read_ = read_at_;
   for (const std::uint32_t peer : changed_) {
     const Known& o = known_[peer];
     if (o.session == kNoSession) continue;
@@ -193,7 +194,7 @@ void Judge::on(const Attempted& attempted) {
   }
 }
 
-void Judge::on(const Gap&) { gaps_.emplace_back(previous_commit_, now_); }
+void Judge::on(const Gap&) { gaps_.emplace_back(durable_read_, now_); }
 
 void Judge::save(std::uint32_t peer, const std::optional<Baseline>& baseline) {
   Row& row = rows_[peer];

@@ -92,7 +92,8 @@ class Judge {
   std::vector<Recorded> recorded_;
   std::optional<Instant> last_snapshot_;
   Nanos now_ = 0;
-  Nanos previous_commit_ = 0;
+  Nanos read_at_ = 0;
+  Nanos durable_read_ = 0;  // of the latest reading that was committed
   std::vector<std::pair<Nanos, Nanos>> gaps_;
   Verdict verdict_;
 };
