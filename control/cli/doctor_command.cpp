@@ -106,7 +106,7 @@ HostFacts look(Context& context, const Options& options) {
   facts.is_root = ::geteuid() == 0;
   facts.net_admin = has_net_admin();
   facts.kernel_wireguard = kernel_has("wireguard");
-  facts.nf_tables = kernel_has("nf_tables");
+  facts.nf_tables = nf_tables_answers() || kernel_has("nf_tables");
   facts.wireguard_go = find_program("wireguard-go");
   facts.wg = find_program("wg");
   facts.tun_usable = static_cast<bool>(UniqueFd(::open("/dev/net/tun", O_RDWR | O_CLOEXEC)));

@@ -2,8 +2,12 @@
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -116,6 +120,29 @@ bool kernel_has(const std::string& module) {
     }
   }
   return false;
+}
+
+bool nf_tables_answers() {
+  struct Message {
+    ::nlmsghdr header;
+    ::nfgenmsg body;
+  };
+  const UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
+  if (!fd) return false;
+  constexpr std::uint16_t kSubsystem = NFNL_SUBSYS_NFTABLES << 8U;
+  Message ask{};
+  ask.header.nlmsg_len = sizeof ask;
+  ask.header.nlmsg_type = kSubsystem | NFT_MSG_GETGEN;
+  ask.header.nlmsg_flags = NLM_F_REQUEST;
+  const ::timeval patience{1, 0};
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  if (::send(fd.get(), &ask, sizeof ask, 0) != sizeof ask) return false;
+  std::array<std::uint8_t, 4096> answer{};
+  const ::ssize_t n = ::recv(fd.get(), answer.data(), answer.size(), 0);
+  ::nlmsghdr header{};
+  if (n < static_cast<::ssize_t>(sizeof header)) return false;
+  std::memcpy(&header, answer.data(), sizeof header);
+  return header.nlmsg_type == (kSubsystem | NFT_MSG_NEWGEN);
 }
 
 }  // namespace sanad::cli

@@ -23,5 +23,7 @@ std::string host_name();                    // never empty
 std::optional<std::string> find_program(const std::string& program);
 // Whether the running kernel has the module loaded, built in, or in its module directory.
 bool kernel_has(const std::string& module);
+// Whether nf_tables answers on netlink, as it does also where it is built in without a trace in /sys. Needs CAP_NET_ADMIN.
+bool nf_tables_answers();
 
 }  // namespace sanad::cli
