@@ -122,12 +122,13 @@ void Session::set_deadline(std::chrono::milliseconds after) {
   timed_out_ = false;
   const std::uint64_t number = ++deadline_number_;
   deadline_.expires_after(after);
-  // `this` is safe: the timer is a member, and a handler of a destroyed or moved timer sees an error.
-  deadline_.async_wait([this, number](const boost::system::error_code& error) {
-    if (error || number != deadline_number_) return;
-    timed_out_ = true;
+  // Weak: an expiry may be queued already when the session ends.
+  deadline_.async_wait([weak = weak_from_this(), number](const boost::system::error_code& error) {
+    const auto self = weak.lock();
+    if (error || !self || number != self->deadline_number_) return;
+    self->timed_out_ = true;
     boost::system::error_code ignored;
-    socket_.cancel(ignored);
+    self->socket_.cancel(ignored);
   });
 }
 
@@ -193,6 +194,7 @@ asio::awaitable<bool> Session::serve_one(std::shared_ptr<Session> self) {
   self->phase_ = Phase::busy;
   const unsigned version = parser.get().version();
   const bool keep_alive = parser.keep_alive();
+  const bool wants_body = parser.get().method() != http::verb::head;
   RequestHead head = head_of(parser);
   std::optional<Response> refusal = objection(head, version);
   std::size_t body_limit = 0;
@@ -209,6 +211,7 @@ asio::awaitable<bool> Session::serve_one(std::shared_ptr<Session> self) {
   };
   if (!refusal && head.content_length.value_or(0) > body_limit) refusal = too_large();
   if (refusal) {
+    if (!wants_body) refusal->body.clear();  // RFC 9110 section 9.3.2: the next bytes would be taken for the next answer
     // Without a body the connection is in step and can go on.
     const bool in_step = !head.has_body();
     auto writing =

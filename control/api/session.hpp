@@ -12,7 +12,7 @@
 
 namespace sanad::api {
 
-class Session {
+class Session : public std::enable_shared_from_this<Session> {
  public:
   using Socket = boost::asio::local::stream_protocol::socket;
   Session(Socket socket, access::Actor actor, const Limits& limits, Application& application, HttpCounters& counters);

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kLineBytes = 64 * 1024;
 // Parsed between two turns of the loop: a few milliseconds' worth, so that polls and other callers are not kept waiting.
-constexpr std::size_t kLinesPerTurn = 500;
+constexpr std::size_t kLinesPerTurn = 200;
 constexpr std::size_t kResultsPerPart = 500;
 
 class ReportSource final : public BodySource {

@@ -127,6 +127,7 @@ TEST_F(ServerTest, TellsUnknownPathsFromWrongMethods) {
   const RawResponse response = ask("HEAD", "/v1/peers/p-1");
   EXPECT_EQ(response.status, 405);
   EXPECT_EQ(response.fields.at("allow"), "DELETE, GET, PATCH");
+  EXPECT_EQ(response.body, "");
   EXPECT_EQ(ask("GET", "/v1/peers/P_1").status, 404);
   EXPECT_EQ(ask("GET", "/v1/peers?limti=5").status, 400);
   EXPECT_EQ(ask("GET", "/v1/status?x=1").status, 400);
