@@ -344,10 +344,14 @@ TEST_F(HttpServerTest, StreamsAHundredThousandPartsInFlatMemory) {
     ASSERT_FALSE(some.empty());
     if ((received / kMiB) != ((received + some.size()) / kMiB)) peak = std::max(peak, resident_bytes());
     received += some.size();
+    // What was made and not yet taken is in the socket's buffers at most, in every build.
+    ASSERT_LT(application.parts_made * application.stream_part.size(), received + 2 * kMiB);
     tail = (tail + some).substr((tail + some).size() > 16 ? (tail + some).size() - 16 : 0);
   }
   EXPECT_GE(received, 100'000'000U);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // these keep freed memory, so the process proves nothing
   EXPECT_LT(peak - before, 8 * kMiB);
+#endif
   RecordProperty("growth_kib", static_cast<int>((peak - before) / 1024));
 }
 
