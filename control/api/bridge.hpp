@@ -22,8 +22,11 @@ boost::asio::awaitable<T> await_callback(std::function<void(std::function<void(T
     auto waiting = std::make_shared<std::pair<bool, decltype(handler)>>(false, std::move(handler));
     start([waiting, executor](T value) {
       if (std::exchange(waiting->first, true)) return;
-      // Posted: a callback may come before `start` returns, and a completion must not run inside its initiation.
-      asio::post(executor, [waiting, value = std::move(value)]() mutable { std::move(waiting->second)(std::move(value)); });
+      // Posted: a callback may come before `start` returns, and a completion must not run inside its initiation. The handler
+      // moves along: whoever still holds the callback no longer holds the coroutine.
+      asio::post(executor, [handler = std::move(waiting->second), value = std::move(value)]() mutable {
+        std::move(handler)(std::move(value));
+      });
     });
   };
   asio::use_awaitable_t<> token;

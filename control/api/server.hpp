@@ -11,7 +11,8 @@ namespace sanad::api {
 
 class Server final : private Application {
  public:
-  // `io` and what `services` refers to outlive the server, and the server outlives the last handler of `io`.
+  // `io` and what `services` refers to outlive the server, and the server outlives the last handler of `io`:
+  // to end, stop() and run `io` until counters().connections is 0 (or give up after a while and exit).
   Server(boost::asio::io_context& io, Listener listener, Limits limits, Services services, access::RoleMap roles);
 
   void start() { http_.start(); }

@@ -12,8 +12,7 @@
 
 namespace sanad::service {
 
-enum class PeerState { active, disabled, pending, expired, suspended, revoked };
-std::string_view to_string(PeerState state) noexcept;
+using ledger::PeerState;
 
 struct PeerView {
   ledger::PeerRecord peer;

@@ -7,6 +7,7 @@
 
 #include "control/ledger/records.hpp"
 #include "control/registration/standing.hpp"
+#include "gateway/base/clock.hpp"
 #include "control/service/peers.hpp"
 #include "control/service/request.hpp"
 

@@ -21,7 +21,7 @@ struct Idempotency {
 
 struct Caller {
   access::Actor actor;
-  access::Roles roles;
+  access::RoleSet roles;
   std::optional<Idempotency> idempotency;
 };
 

@@ -71,6 +71,7 @@ struct OutsideState {
   Traffic latest;                // moved in the latest sample; zero when nothing did
   std::optional<BootTime> last_event;
   std::optional<BootTime> cut;  // latest handshake known of a session that link_down closed
+  bool tail = false;            // what is not told yet may be the tail of a session
   BootTime carry_until;         // keys may still live until then: what moves is the tail of a session, not an attempt
 };
 

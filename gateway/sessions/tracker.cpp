@@ -118,12 +118,13 @@ void Tracker::Impl::restore(RestoredState state) {
     if (!b.open) {
       // A session that was closed before its key died (link down, quiesced) may have moved bytes after its last figures.
       const auto age = b.sampled.wall - stamp_of(b.handshake);
-      if (!b.handshake.never() && age >= age.zero() && age < kKeyLife) {
+      if (b.tail || (!b.handshake.never() && std::chrono::abs(age) < kKeyLife)) {
         OutsideState& outside = outside_[b.peer];
         outside.told = b.counters;
         outside.since = b.sampled;
-        outside.carry_until = b.sampled.boot + (kKeyLife - age);
-        if (previous_) outside.carry_until = std::max(outside.carry_until, previous_->boot + std::chrono::nanoseconds{1});
+        outside.tail = true;
+        // At least what moved until the first snapshot.
+        outside.carry_until = std::max(b.sampled.boot, previous_->boot) + std::chrono::nanoseconds{1};
       }
       // An opening is durable at once, so an idle peer's handshake was still this one at the last durable snapshot.
       if (previous_ && record.sampled < *previous_) record.sampled = *previous_;
@@ -408,6 +409,7 @@ void Tracker::Impl::tell_outside(const wg::PublicKey& key, const PeerRecord& rec
   outside.told = until;
   outside.since = record.sampled;
   outside.attempt_rx = 0;
+  outside.tail = false;
   outside.last_event = clock.boot;
 }
 
@@ -553,6 +555,7 @@ void Tracker::Impl::cancel_removal(const wg::PublicKey& peer) {
       outside->second.told = it->second.counters;
       outside->second.since = it->second.sampled;
     }
+    outside->second.tail = true;
     outside->second.carry_until = leaving->second.quiesced + kKeyLife;
   }
   leaving_.erase(leaving);
@@ -578,6 +581,7 @@ std::vector<Event> Tracker::Impl::close_all(Instant when, CloseReason reason) {
     OutsideState& outside = outside_[key];
     outside.told = record.counters;
     outside.since = record.sampled;
+    outside.tail = true;
     if (reason == CloseReason::link_down) outside.cut = it->second.last_handshake;
     record.has_open = false;
     open_.erase(it);
@@ -621,6 +625,7 @@ Baseline Tracker::Impl::row(const wg::PublicKey& key, const PeerRecord& record, 
                                    .moves = session->moves};
   } else if (outside != nullptr) {
     b.counters = outside->told;
+    b.tail = outside->tail;
     if (outside->told != record.counters) b.sampled = outside->since;
   }
   return b;

@@ -41,6 +41,9 @@ struct Baseline {
     std::uint32_t moves = 0;
   };
   std::optional<OpenSession> open;
+  // Idle: bytes after `counters` are the tail of a session that was closed before its key died (link down), not attempts. A
+  // ledger that does not keep it loses only that distinction, and only when the clock was stepped within the key's life.
+  bool tail = false;
 };
 
 struct RestoredState {

@@ -48,6 +48,9 @@ struct ServerTest : ::testing::Test {
   }
   void TearDown() override {
     if (!loop.joinable()) return;
+    // Answers hold on to the use cases: they end first.
+    on_loop([this] { server->stop(); });
+    for (bool ended = false; !ended;) on_loop([&] { ended = server->counters().connections == 0; });
     on_loop([this] { server.reset(); });
     io.stop();
     loop.join();

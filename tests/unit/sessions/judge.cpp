@@ -51,7 +51,8 @@ void Judge::read(Nanos now, const std::vector<std::uint32_t>& shown, bool comple
     const Object& o = world_.objects()[peer];
     if (next == shown.size() || shown[next] != peer) {
       if (o.session != kNoSession) world_.sessions()[static_cast<std::size_t>(o.session)].missed = true;
-      if (complete && k.object != 0) k = forget_object(k);
+      // Another device is another object even for those an incomplete snapshot left out.
+      if (k.object != 0 && (complete || k.device != world_.device())) k = forget_object(k);
       continue;
     }
     ++next;
@@ -150,7 +151,7 @@ void Judge::on(const Closed& closed) {
     return;
   }
   r.open = false;
-  verdict_.recorded = verdict_.recorded + closed.traffic;
+  r.told = r.told + closed.traffic;
   TruthSession& truth = world_.sessions()[static_cast<std::size_t>(r.truth)];
   if (r.moves != closed.moves) {
     complain(verdict_.wrong_roams,
@@ -184,9 +185,9 @@ void Judge::on(const Roamed& roamed) {
 
 void Judge::on(const Attempted& attempted) {
   const std::uint32_t peer = peer_of(attempted.peer);
-  verdict_.recorded = verdict_.recorded + attempted.traffic;
-  if (attempted.count_at_least == 0) return;
   Recorded& r = recorded_[peer];
+  r.told = r.told + attempted.traffic;
+  if (attempted.count_at_least == 0) return;
   r.attempts += attempted.count_at_least;
   if (r.attempts > world_.attempts(peer)) {
     complain(verdict_.wrong_attempts, fmt::format("peer {} at {}: {} attempts, {} bytes, more than were tried", peer,
@@ -223,8 +224,21 @@ RestoredState Judge::restored(bool same_device) const {
   return state;
 }
 
-Verdict Judge::verdict() {
-  for (const Known& k : known_) verdict_.truth = verdict_.truth + k.folded + k.counters;
+Verdict Judge::verdict(const Tracker& tracker) {
+  for (std::uint32_t peer = 0; peer < known_.size(); ++peer) {
+    const Traffic truth = known_[peer].folded + known_[peer].counters;
+    Traffic told = recorded_[peer].told;
+    // Bytes of an idle peer that no event has told yet.
+    if (const auto row = tracker.baseline(key_of(peer)); row && known_[peer].object != 0) {
+      told = told + Traffic{known_[peer].counters.rx - row->counters.rx, known_[peer].counters.tx - row->counters.tx};
+    }
+    if (told != truth) {
+      complain(verdict_.wrong_sums,
+               fmt::format("peer {}: {}/{} bytes read, {}/{} told", peer, truth.rx, truth.tx, told.rx, told.tx));
+    }
+    verdict_.truth = verdict_.truth + truth;
+    verdict_.recorded = verdict_.recorded + told;
+  }
   for (std::size_t i = 0; i < world_.sessions().size(); ++i) {
     const TruthSession& truth = world_.sessions()[i];
     if (truth.recorded > 0) {

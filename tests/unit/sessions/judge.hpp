@@ -32,6 +32,7 @@ struct Verdict {
   std::uint64_t merged = 0;
   std::uint64_t invented = 0;
   std::uint64_t wrong_bytes = 0;  // sessions whose bytes a poll can tell apart, and that differ
+  std::uint64_t wrong_sums = 0;   // peers whose events do not add up to their counters
   std::uint64_t wrong_times = 0;
   std::uint64_t wrong_attempts = 0;
   std::uint64_t wrong_roams = 0;
@@ -60,7 +61,8 @@ class Judge {
   void lose_memory();
   [[nodiscard]] RestoredState restored(bool same_device) const;
 
-  Verdict verdict();
+  // At the end, with no session open.
+  Verdict verdict(const Tracker& tracker);
 
  private:
   struct Row {
@@ -74,6 +76,7 @@ class Judge {
     std::optional<Endpoint> endpoint;
     std::uint32_t moves = 0;
     std::uint64_t attempts = 0;
+    Traffic told;
   };
   void on(const Opened& opened);
   void on(const Closed& closed);

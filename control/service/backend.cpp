@@ -1,0 +1,108 @@
+#include "control/service/backend.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/wg/kernel/client.hpp"
+#include "gateway/wg/userspace/client.hpp"
+
+namespace sanad::service {
+
+Result<BackendStarted> Backend::start() {
+  client_.reset();
+  process_.reset();
+  auto present = link_.read(settings_.name);
+  if (!present) return present.error();
+  const bool is_kernel = *present && (*present)->kind == "wireguard";
+  const bool is_tun = *present && (*present)->kind == "tun";
+  if (*present && !is_kernel && !is_tun)
+    return Error{Errc::conflict, "the name " + settings_.name + " is taken by an interface of another kind (\"" + (*present)->kind + "\")", "",
+                 "rename it, or choose another interfaces[].name"};
+  // What is there decides: an interface that carries tunnels is adopted, never replaced by one of the other kind.
+  bool kernel = is_kernel;
+  if (!*present) {
+    auto available = wg::kernel::kernel_wireguard_available();
+    if (!available) return available.error();
+    kernel = settings_.backend == config::Backend::kernel || (settings_.backend == config::Backend::automatic && *available);
+  }
+  if (kernel && settings_.backend == config::Backend::userspace)
+    return Error{Errc::conflict, settings_.name + " is a kernel interface and the configuration asks for userspace", "",
+                 "ip link delete " + settings_.name + ", or set interfaces[].backend to kernel"};
+  if (is_tun && settings_.backend == config::Backend::kernel)
+    return Error{Errc::conflict, settings_.name + " is run by wireguard-go and the configuration asks for the kernel", "",
+                 "end that wireguard-go, or set interfaces[].backend to userspace"};
+  auto started = kernel ? start_kernel() : start_userspace();
+  if (!started) return std::move(started).error().within("couldn't bring up " + settings_.name);
+  started->adopted = started->adopted && present->has_value();
+  if (auto ready = repair_link(); !ready) return std::move(ready).error();
+  return started;
+}
+
+Result<BackendStarted> Backend::start_kernel() {
+  BackendStarted out;
+  out.kernel = true;
+  auto created = link_.create_wireguard(settings_.name);
+  out.adopted = !created && created.error().code == Errc::conflict;
+  if (!created && !out.adopted) return created.error();
+  auto client = wg::kernel::KernelClient::open(settings_.name);
+  if (!client) return client.error();
+  client_ = std::move(*client);
+  return out;
+}
+
+Result<BackendStarted> Backend::start_userspace() {
+  BackendStarted out;
+  auto process = wg::adopt_backend(settings_.name);
+  out.adopted = process.has_value();
+  if (!process) process = wg::start_backend(settings_.name);
+  if (!process) return process.error();
+  process_ = *process;
+  auto death = wg::open_pidfd(*process);
+  if (!death) return death.error();
+  out.death = std::move(*death);
+  client_ = std::make_unique<wg::UserspaceClient>(settings_.name);
+  return out;
+}
+
+Result<wg::Snapshot> Backend::snapshot() {
+  if (!client_) return Error{Errc::unavailable, settings_.name + " is not up"};
+  auto snapshot = client_->snapshot();
+  if (!snapshot) return std::move(snapshot).error().within("couldn't read device " + settings_.name);
+  return snapshot;
+}
+
+Result<BootTime> Backend::apply(const wg::DeviceChange& change) {
+  if (!client_) return Error{Errc::unavailable, settings_.name + " is not up"};
+  if (auto applied = client_->apply(change); !applied) return std::move(applied).error().within("couldn't change device " + settings_.name);
+  return now().boot;
+}
+
+Result<std::vector<std::string>> Backend::repair_link() {
+  std::vector<std::string> repaired;
+  auto state = link_.read(settings_.name);
+  if (!state) return state.error();
+  if (!*state) return Error{Errc::not_found, "interface " + settings_.name + " is gone"};
+  const auto& link = **state;
+  for (const auto& wanted : settings_.addresses)
+    if (std::find(link.addresses.begin(), link.addresses.end(), wanted) == link.addresses.end())
+      repaired.push_back("address " + wanted.to_string() + " was missing");
+  if (auto set = link_.set_addresses(settings_.name, settings_.addresses); !set) return set.error();
+  if (link.mtu != settings_.mtu) {
+    repaired.push_back("MTU was " + std::to_string(link.mtu));
+    if (auto set = link_.set_mtu(settings_.name, settings_.mtu); !set) return set.error();
+  }
+  if (!link.up) {
+    repaired.emplace_back("the link was down");
+    if (auto set = link_.set_up(settings_.name, true); !set) return set.error();
+  }
+  if (auto set = link_.sync_routes(settings_.name, routes_); !set) return set.error();
+  return repaired;
+}
+
+Result<void> Backend::destroy() {
+  client_.reset();
+  if (process_) return wg::stop_backend(*std::exchange(process_, std::nullopt));
+  return link_.remove(settings_.name);
+}
+
+}  // namespace sanad::service

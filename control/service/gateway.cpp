@@ -1,0 +1,476 @@
+#include "control/service/gateway.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "control/service/observation_record.hpp"
+#include "gateway/base/encoding.hpp"
+#include "gateway/base/log.hpp"
+
+namespace sanad::service {
+namespace {
+
+std::vector<std::string> interface_names(const config::Config& config) {
+  std::vector<std::string> names;
+  for (const auto& i : config.interfaces) names.push_back(i.name);
+  return names;
+}
+
+sessions::CloseReason leaving_reason(ledger::PeerState state) {
+  switch (state) {
+    case ledger::PeerState::revoked: return sessions::CloseReason::revoked;
+    case ledger::PeerState::expired: return sessions::CloseReason::peer_expired;
+    case ledger::PeerState::suspended: return sessions::CloseReason::suspended;
+    default: return sessions::CloseReason::disabled;
+  }
+}
+
+// Keepalive is the client's to send (it is behind the NAT, and its profile says how often); the gateway sends none.
+reconcile::DesiredPeer desired_of(const ledger::PeerRecord& peer) {
+  return {.public_key = peer.public_key, .preshared_key = peer.preshared_key, .keepalive_s = 0, .allowed_ips = peer.allowed_ips};
+}
+
+// Derives the public key or throws: a private key that OpenSSL refuses was refused by the config reader already.
+wg::PublicKey public_of(const wg::PrivateKey& key) { return wg::derive_public_key(key).value(); }
+
+}  // namespace
+
+Gateway::Gateway(boost::asio::io_context& loop, Worker& device, ledger::Ledger& ledger, config::Config config,
+                 std::filesystem::path config_file, std::vector<wg::PrivateKey> keys)
+    : loop_(loop),
+      device_(device),
+      ledger_(ledger),
+      config_(std::move(config)),
+      config_file_(std::move(config_file)),
+      started_(now()),
+      recorder_(loop, ledger),
+      registration_(config_.registration, public_of(keys.front()), config_.interfaces.front().listen_port),
+      host_rules_(std::make_shared<HostRules>(config_)),
+      link_wait_(loop),
+      clock_watch_(loop, [this](ClockChange change) { on_clock(change); }),
+      second_(loop),
+      host_(loop),
+      minute_(loop) {
+  for (std::size_t i = 0; i < config_.interfaces.size(); ++i) {
+    InterfaceLoop::Sinks sinks{
+        [this](Observation o, std::function<void()> committed) { on_observed(std::move(o), std::move(committed)); },
+        [this](BackendEvent e) { on_backend(std::move(e)); }};
+    auto one = std::make_unique<InterfaceLoop>(loop_, device_, config_.interfaces[i], config_.sessions, std::move(sinks));
+    one->set_device(keys[i], public_of(keys[i]));
+    interfaces_.push_back(std::move(one));
+  }
+  recorder_.on_lost([this](ledger::Transaction& txn, std::uint64_t count, WallTime from, WallTime to) -> Result<void> {
+    boost::json::object details{{"lost_events", count}, {"from", to_rfc3339(from)}, {"to", to_rfc3339(to)}};
+    auto index = txn.append(audit::own_event(audit::Reporter{.gateway_id = config_.gateway.id}, txn.now().wall, "storage_gap", std::move(details)));
+    if (!index) return index.error();
+    return {};
+  });
+}
+
+// ---- Start ----
+
+void Gateway::start(std::function<void(Result<void>)> ready) {
+  auto boot_id = read_boot_id();
+  if (!boot_id) return ready(boot_id.error());
+  boot_id_ = *boot_id;
+  change<Remembered>(
+      [names = interface_names(config_), boot_id = boot_id_](ledger::Transaction& txn) { return remember(txn, names, boot_id); },
+      [this, ready = std::move(ready)](Result<Remembered> remembered) {
+        if (!remembered) return ready(std::move(remembered).error().within("couldn't read the state"));
+        restore(std::move(*remembered));
+        reload_material([this, ready](Result<void> loaded) {
+          if (!loaded) return ready(std::move(loaded).error());
+          install_from_file([this, ready](Result<void> installed) {
+            if (!installed) log::warn("the registration certificate in {} is not used: {}", config_.registration.certificate.string(), installed.error().message);
+            start_interfaces(ready);
+          });
+        });
+      });
+}
+
+Result<Gateway::Remembered> Gateway::remember(ledger::Transaction& txn, const std::vector<std::string>& names, const std::string& boot_id) {
+  Remembered out;
+  out.registrations = txn.registration_history();
+  const bool same_boot = txn.meta(ledger::kMetaBootId) == boot_id;
+  for (const auto& name : names) {
+    InterfaceLoop::Restored restored;
+    restored.same_boot = same_boot;
+    restored.identity = txn.meta(ledger::kMetaDeviceIdentityPrefix + name).value_or("");
+    if (const auto text = txn.meta(ledger::kMetaLastSnapshotPrefix + name)) restored.last_snapshot = read_instant(*text);
+    restored.baselines = txn.baselines(name);
+    out.interfaces[name] = std::move(restored);
+    out.peers[name] = txn.peers_of_device(name);
+  }
+  return out;
+}
+
+void Gateway::restore(Remembered remembered) {
+  registration_.set_history(std::move(remembered.registrations));
+  const WallTime wall = now().wall;
+  for (auto& one : interfaces_) {
+    const std::string& name = one->settings().name;
+    auto& restored = remembered.interfaces[name];
+    // Peers changed after the last durable look may never have reached the device: what is missing of them is our doing.
+    std::vector<reconcile::DesiredPeer> known;
+    std::vector<reconcile::DesiredPeer> fresh;
+    for (const auto& peer : remembered.peers[name]) {
+      const auto state = ledger::state_of(peer, wall);
+      if (state == ledger::PeerState::active)
+        (restored.last_snapshot && peer.updated < restored.last_snapshot->wall ? known : fresh).push_back(desired_of(peer));
+      else if (peer.on_device)
+        one->put_leaving(peer.public_key, leaving_reason(state));
+    }
+    one->put_peers(std::move(known), true);
+    one->put_peers(std::move(fresh));
+    one->restore(std::move(restored));
+  }
+}
+
+void Gateway::reload_material(std::function<void(Result<void>)> done) {
+  device_.post([this, settings = config_.registration, names = interface_names(config_), done = std::move(done)] {
+    auto material = load_material(settings, names);
+    boost::asio::post(loop_, [this, material = std::move(material), done]() mutable {
+      if (!material) return done(material.error());
+      registration_.set_material(std::move(*material));
+      done({});
+    });
+  });
+}
+
+// A certificate that `sanad init` or an admin put in the configured file is installed by the first start that sees it.
+void Gateway::install_from_file(std::function<void(Result<void>)> next) {
+  const std::string& pem = registration_.material().certificate_pem;
+  if (pem.empty()) return next({});
+  auto verified = registration_.check(pem);
+  if (!verified) return next(verified.error());
+  const std::string fingerprint = hex_encode(verified->certificate.fingerprint);
+  for (const auto& record : registration_.history())
+    if (record.fingerprint == fingerprint) return next({});
+  using History = std::vector<ledger::RegistrationRecord>;
+  change<History>(
+      [pem, fingerprint, reporter = reporter()](ledger::Transaction& txn) -> Result<History> {
+        audit::EntityChange change{.verb = audit::EntityVerb::create, .action = "install", .type = "registration", .id = fingerprint};
+        change.details["from"] = "file";
+        ledger::RegistrationRecord record{.certificate_pem = pem, .fingerprint = fingerprint, .installed = txn.now().wall, .from_index = txn.next_index()};
+        if (auto index = txn.append(audit::entity_management(reporter, txn.now().wall, std::nullopt, std::move(change))); !index) return index.error();
+        txn.put_registration(record);
+        return txn.registration_history();
+      },
+      [this, next](Result<History> history) {
+        if (!history) return next(history.error());
+        registration_.set_history(std::move(*history));
+        next({});
+      });
+}
+
+void Gateway::start_interfaces(std::function<void(Result<void>)> ready) {
+  recorder_.record(1, [reporter = reporter(), boot_id = boot_id_](ledger::Transaction& txn) -> Result<void> {
+    boost::json::object details{{"boot_id", boot_id}};
+    auto index = txn.append(audit::lifecycle(reporter, txn.now().wall, audit::Lifecycle::start, SANAD_VERSION, std::move(details)));
+    if (!index) return index.error();
+    return {};
+  });
+  judge_registration();
+  watch_links();
+  if (auto watching = clock_watch_.start(); !watching) log::warn("{}", watching.error().message);
+  auto waiting = std::make_shared<std::size_t>(interfaces_.size());  // shared by the callbacks of all interfaces
+  for (auto& one : interfaces_) {
+    one->start([this, waiting, ready] {
+      if (--*waiting != 0) return;
+      check_host();
+      every_second();
+      every_minute();
+      ready({});
+    });
+  }
+}
+
+void Gateway::watch_links() {
+  auto watch = link::LinkWatch::open();
+  if (!watch) return log::warn("links are not watched, changes show at the next poll: {}", watch.error().message);
+  link_watch_.emplace(std::move(*watch));
+  const int copy = ::dup(link_watch_->fd());
+  if (copy < 0) return;
+  link_wait_.assign(copy);
+  const auto wait = std::make_shared<std::function<void()>>();  // shared: it names itself to go on waiting
+  *wait = [this, weak = std::weak_ptr(wait)] {
+    link_wait_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this, again = weak.lock()](const boost::system::error_code& ec) {
+      if (ec) return;
+      auto events = link_watch_->drain();
+      if (events) {
+        for (const auto& event : *events)
+          for (auto& one : interfaces_)
+            if (!event.overrun && one->settings().name == event.name) one->link_changed(event.up, event.removed);
+      } else {
+        log::warn("{}", events.error().message);
+      }
+      if (again) (*again)();
+    });
+  };
+  (*wait)();
+}
+
+// ---- What the interfaces find ----
+
+void Gateway::on_observed(Observation observation, std::function<void()> committed) {
+  const std::size_t weight = observation.events.size() + observation.drift.size() + 1;
+  const bool checkpoint = observation.checkpoint;
+  for (const auto& drift : observation.drift)
+    log::warn("{}: changed by someone else: {} (was {}, should be {}); put right", observation.interface, reconcile::to_string(drift.kind), drift.was, drift.should_be);
+  for (const auto& text : observation.link_drift) log::warn("{}: {}", observation.interface, text);
+  auto shared = std::make_shared<const Observation>(std::move(observation));  // shared: the recorder may run the job again
+  RecordContext context{reporter(), boot_id_, config_.sessions.poll_interval};
+  const std::uint64_t quiet_since = checkpoint ? std::exchange(records_at_heartbeat_, ledger_.state().leaves) : 0;
+  recorder_.record(
+      weight,
+      [shared, context, checkpoint, quiet_since](ledger::Transaction& txn) -> Result<void> {
+        if (auto recorded = record_observation(txn, *shared, context); !recorded) return recorded;
+        // Silence must be told from absence: a checkpoint at which nothing was written since the last one leaves a heartbeat.
+        if (checkpoint && txn.next_index() == quiet_since) {
+          auto index = txn.append(audit::lifecycle(context.reporter, txn.now().wall, audit::Lifecycle::heartbeat, SANAD_VERSION));
+          if (!index) return index.error();
+        }
+        return {};
+      },
+      std::move(committed));
+}
+
+void Gateway::on_backend(BackendEvent event) {
+  const std::size_t weight = event.events.size() + 1;
+  auto shared = std::make_shared<const BackendEvent>(std::move(event));  // shared: the recorder may run the job again
+  RecordContext context{reporter(), boot_id_, config_.sessions.poll_interval};
+  recorder_.record(weight, [shared, context](ledger::Transaction& txn) { return record_backend(txn, *shared, context); });
+}
+
+void Gateway::on_clock(ClockChange change) {
+  if (change.stepped)
+    log::warn("the wall clock was set by {} ms; sessions go by the boot clock and are not affected", change.step_ms);
+  else
+    log::info("the clock is {}", change.sync.synchronised ? "synchronised" : "no longer synchronised");
+  auto about = reporter();
+  recorder_.record(1, [about, change](ledger::Transaction& txn) -> Result<void> {
+    const char* what = change.stepped ? "stepped" : change.sync.synchronised ? "synchronised" : "unsynchronised";
+    auto index = txn.append(audit::clock_change(about, txn.now().wall, what, change.step_ms));
+    if (!index) return index.error();
+    return {};
+  });
+  next_due_ = WallTime{};  // expiry dates are wall time: look again
+  judge_registration();
+}
+
+// ---- Time passing ----
+
+void Gateway::every_second() {
+  if (stopping_) return;
+  if (!settling_ && now().wall >= next_due_) settle_due();
+  second_.expires_after(std::chrono::seconds{1});
+  second_.async_wait([this](const boost::system::error_code& ec) {
+    if (!ec) every_second();
+  });
+}
+
+void Gateway::settle_due() {
+  settling_ = true;
+  ask<ledger::DuePeers>([](ledger::Transaction& txn) -> Result<ledger::DuePeers> { return txn.due_peers(txn.now().wall); },
+                        [this](Result<ledger::DuePeers> due) {
+                          settling_ = false;
+                          if (!due) {
+                            next_due_ = now().wall + std::chrono::seconds{10};
+                            return;
+                          }
+                          next_due_ = due->next.value_or(WallTime{INT64_MAX});
+                          std::vector<ledger::PeerRecord> changed;
+                          for (auto& peer : due->expired)
+                            if (auto* one = interface(peer.interface); one != nullptr && one->serves(peer.public_key)) changed.push_back(std::move(peer));
+                          for (auto& peer : due->begun)
+                            if (auto* one = interface(peer.interface); one != nullptr && !one->serves(peer.public_key)) changed.push_back(std::move(peer));
+                          if (changed.empty()) return;
+                          put_in_force(changed);
+                          auto about = reporter();
+                          recorder_.record(changed.size(), [about, changed](ledger::Transaction& txn) -> Result<void> {
+                            for (const auto& peer : changed) {
+                              const bool begins = ledger::state_of(peer, txn.now().wall) == ledger::PeerState::active;
+                              audit::EntityChange entry{.verb = begins ? audit::EntityVerb::enable : audit::EntityVerb::disable,
+                                                        .action = begins ? "begin" : "expire",
+                                                        .type = "peer",
+                                                        .id = peer.id};
+                              if (auto index = txn.append(audit::entity_management(about, txn.now().wall, std::nullopt, std::move(entry))); !index)
+                                return index.error();
+                              if (begins)
+                                if (auto marked = txn.mark_on_device(peer.id, true); !marked) return marked;
+                            }
+                            return {};
+                          });
+                        });
+}
+
+void Gateway::check_host() {
+  if (stopping_) return;
+  if (!std::exchange(host_checking_, true)) {
+    device_.post([this, rules = host_rules_, first = std::exchange(host_first_, false)] {
+      auto changed = rules->enforce(first);
+      boost::asio::post(loop_, [this, changed = std::move(changed)] {
+        host_checking_ = false;
+        if (!changed) return log::warn("{}{}{}", changed.error().message, changed.error().hint.empty() ? "" : ". ", changed.error().hint);
+        if (changed->empty()) return;
+        for (const auto& text : *changed) log::info("{}", text);
+        auto about = reporter();
+        recorder_.record(changed->size(), [about, texts = *changed](ledger::Transaction& txn) -> Result<void> {
+          for (const auto& text : texts) {
+            boost::json::object details{{"change", text}};
+            if (auto index = txn.append(audit::own_event(about, txn.now().wall, "host_changed", std::move(details))); !index) return index.error();
+          }
+          return {};
+        });
+      });
+    });
+  }
+  host_.expires_after(config_.sessions.poll_interval);
+  host_.async_wait([this](const boost::system::error_code& ec) {
+    if (!ec) check_host();
+  });
+}
+
+void Gateway::every_minute() {
+  minute_.expires_after(std::chrono::minutes{1});
+  minute_.async_wait([this](const boost::system::error_code& ec) {
+    if (ec || stopping_) return;
+    clock_watch_.look_at_sync();
+    reload_material([this](Result<void> loaded) {
+      if (!loaded) log::warn("{}", loaded.error().message);
+      judge_registration();
+    });
+    every_minute();
+  });
+}
+
+// ---- Registration ----
+
+void Gateway::judge_registration() {
+  const auto before = registration_.standing();
+  if (!registration_.judge(now().wall)) return;
+  const auto& after = registration_.standing();
+  log::info("registration: {} ({})", registration::to_string(after.kind), registration::to_string(after.action));
+  for (const auto& finding : after.findings) log::warn("registration: {}", finding.detail);
+  auto about = reporter();
+  recorder_.record(1, [about, from = std::string(registration::to_string(before.kind)), to = std::string(registration::to_string(after.kind)),
+                       action = std::string(registration::to_string(after.action))](ledger::Transaction& txn) -> Result<void> {
+    auto index = txn.append(audit::standing_changed(about, txn.now().wall, from, to, action));
+    if (!index) return index.error();
+    return {};
+  });
+  if (suspended() == was_suspended_) return;
+  was_suspended_ = suspended();
+  if (was_suspended_) {
+    for (auto& one : interfaces_) one->remove_all(sessions::CloseReason::suspended);
+    return;
+  }
+  using Records = std::vector<ledger::PeerRecord>;
+  ask<Records>(
+      [names = interface_names(config_)](ledger::Transaction& txn) -> Result<Records> {
+        Records all;
+        for (const auto& name : names)
+          for (auto& peer : txn.peers_of_device(name)) all.push_back(std::move(peer));
+        return all;
+      },
+      [this](Result<Records> peers) {
+        if (!peers) return log::error("couldn't bring the peers back: {}", peers.error().message);
+        put_in_force(*peers);
+      });
+}
+
+bool Gateway::may_serve(const ledger::PeerRecord& peer, WallTime now) const {
+  return registration_.standing().action != registration::Action::suspend && ledger::state_of(peer, now) == ledger::PeerState::active;
+}
+
+void Gateway::put_in_force(const std::vector<ledger::PeerRecord>& peers) {
+  const WallTime wall = now().wall;
+  std::map<std::string, std::vector<reconcile::DesiredPeer>> wanted;
+  for (const auto& peer : peers) {
+    auto* one = interface(peer.interface);
+    if (one == nullptr) continue;
+    if (may_serve(peer, wall)) {
+      wanted[peer.interface].push_back(desired_of(peer));
+    } else if (one->serves(peer.public_key)) {
+      one->remove_peer(peer.public_key, leaving_reason(suspended() ? ledger::PeerState::suspended : ledger::state_of(peer, wall)),
+                       [name = peer.interface](const Result<void>& cut) {
+                         if (!cut) log::warn("{}: {}", name, cut.error().message);
+                       });
+    }
+  }
+  for (auto& [name, list] : wanted) interface(name)->put_peers(std::move(list));
+}
+
+// ---- The rest ----
+
+InterfaceLoop* Gateway::interface(std::string_view name) {
+  for (auto& one : interfaces_)
+    if (name.empty() || one->settings().name == name) return one.get();
+  return nullptr;
+}
+
+std::vector<wg::PublicKey> Gateway::own_keys() const {
+  std::vector<wg::PublicKey> keys;
+  for (const auto& one : interfaces_) keys.push_back(one->public_key());
+  return keys;
+}
+
+audit::Reporter Gateway::reporter() const {
+  audit::Reporter out{.gateway_id = config_.gateway.id, .clock = read_clock_sync()};
+  if (const auto& installed = registration_.installed()) {
+    out.certificate_fingerprint = hex_encode(installed->verified.certificate.fingerprint);
+    out.registration_reference = installed->reference.value_or("");
+  }
+  return out;
+}
+
+void Gateway::apply_config(config::Config config) {
+  config_ = std::move(config);
+  for (std::size_t i = 0; i < interfaces_.size(); ++i) interfaces_[i]->configure(config_.interfaces[i], config_.sessions);
+  registration_.configure(config_.registration, config_.interfaces.front().listen_port);
+  device_.post([rules = host_rules_, copy = config_] { rules->configure(copy); });
+  host_.cancel();
+  check_host();
+  reload_material([this](Result<void> loaded) {
+    if (!loaded) log::warn("{}", loaded.error().message);
+    judge_registration();
+  });
+  if (on_config) on_config(config_);
+}
+
+std::uint64_t Gateway::subscribe(std::function<void()> wake) {
+  followers_[next_follower_] = std::move(wake);
+  return next_follower_++;
+}
+
+void Gateway::committed(std::uint64_t /*first*/, std::uint64_t /*count*/) {
+  boost::asio::post(loop_, [this] {
+    // A follower may unsubscribe, or subscribe, while it is woken.
+    const auto followers = followers_;
+    for (const auto& [id, wake] : followers)
+      if (followers_.contains(id)) wake();
+  });
+}
+
+void Gateway::stop(std::string reason, std::function<void()> stopped) {
+  if (std::exchange(stopping_, true)) return;
+  for (auto* timer : {&second_, &host_, &minute_}) timer->cancel();
+  clock_watch_.stop();
+  boost::system::error_code ignored;
+  link_wait_.close(ignored);
+  auto waiting = std::make_shared<std::size_t>(interfaces_.size());  // shared by the callbacks of all interfaces
+  for (auto& one : interfaces_) {
+    one->stop(!config_.stop.keep_interfaces, [this, waiting, reason, stopped] {
+      if (--*waiting != 0) return;
+      recorder_.record(1, [about = reporter(), reason](ledger::Transaction& txn) -> Result<void> {
+        boost::json::object details{{"reason", reason}};
+        auto index = txn.append(audit::lifecycle(about, txn.now().wall, audit::Lifecycle::stop, SANAD_VERSION, std::move(details)));
+        if (!index) return index.error();
+        return {};
+      });
+      recorder_.when_idle(stopped);
+    });
+  }
+}
+
+}  // namespace sanad::service

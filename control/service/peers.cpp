@@ -1,0 +1,546 @@
+#include "control/service/peers.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "control/service/gateway.hpp"
+#include "control/service/idempotency.hpp"
+#include "control/service/peer_evidence.hpp"
+#include "control/service/peer_rules.hpp"
+
+namespace sanad::service {
+namespace {
+
+struct Stored {
+  ledger::PeerRecord peer;
+  std::optional<ledger::PeerRecord> before;
+  std::optional<WallTime> last_session_at;
+  std::uint64_t evidence = 0;
+  bool replayed = false;
+};
+
+PeerView view_of(const Gateway& gateway, ledger::PeerRecord peer, std::optional<WallTime> last_session_at) {
+  PeerView view{std::move(peer), PeerState::active, std::nullopt, last_session_at};
+  view.state = ledger::state_of(view.peer, now().wall);
+  if (view.state == PeerState::active && gateway.suspended()) view.state = PeerState::suspended;
+  for (const auto& one : gateway.interfaces())
+    if (one->settings().name == view.peer.interface) view.connected = one->live(view.peer.public_key);
+  return view;
+}
+
+Result<std::vector<IpPrefix>> allocate(ledger::Transaction& txn, const config::Interface& interface) {
+  std::vector<IpAddress> reserved;
+  for (const auto& own : interface.addresses) reserved.push_back(own.address);
+  std::vector<IpPrefix> out;
+  for (const bool v4 : {true, false}) {
+    std::optional<Error> last;
+    bool given = false;
+    for (const auto& pool : interface.pools) {
+      if (pool.address().is_v4() != v4 || given) continue;
+      auto address = txn.allocate({interface.name, pool, reserved, interface.quarantine});
+      if (address) {
+        out.push_back(IpPrefix::host(*address));
+        given = true;
+      } else {
+        last = address.error();
+      }
+    }
+    if (!given && last) return *last;
+  }
+  if (out.empty()) return Error{Errc::exhausted, "interface " + interface.name + " has no address pool", "allowed_ips", "name allowed IPs, or add interfaces[].pools"};
+  return out;
+}
+
+Result<void> check_quarantine(ledger::Transaction& txn, const config::Interface& interface, const std::vector<IpPrefix>& allowed_ips) {
+  for (std::size_t i = 0; i < allowed_ips.size(); ++i)
+    if (txn.in_quarantine(interface.name, allowed_ips[i], interface.quarantine))
+      return Error{Errc::conflict, allowed_ips[i].to_string() + " was a deleted peer's until lately and rests for " +
+                                       std::to_string(interface.quarantine.count()) + " days, so that \"who held it\" has one answer",
+                   "allowed_ips[" + std::to_string(i) + "]", "choose another, or shorten interfaces[].quarantine"};
+  return {};
+}
+
+// All that a creation needs on the storage thread, by value.
+struct AddJob {
+  Caller caller;
+  NewPeer input;
+  ledger::PeerRecord record;
+  config::Interface interface;
+  audit::Reporter reporter;
+
+  Result<Stored> operator()(ledger::Transaction& txn) const {
+    if (auto before = replay(txn)) return *std::move(before);
+    ledger::PeerRecord peer = record;
+    if (!input.owner_id.empty()) {
+      auto owner = txn.find_owner(input.owner_id);
+      if (!owner) return Error{Errc::not_found, "there is no owner " + input.owner_id, "owner.id"};
+      peer.owner = *owner;
+    } else {
+      auto owner = txn.find_or_create_owner(input.owner_name, input.owner_email, input.owner_handle);
+      if (!owner) return owner.error();
+      peer.owner = *owner;
+    }
+    if (peer.allowed_ips.empty()) {
+      auto given = allocate(txn, interface);
+      if (!given) return given.error();
+      peer.allowed_ips = std::move(*given);
+    } else if (auto free = check_quarantine(txn, interface, peer.allowed_ips); !free) {
+      return free.error();
+    }
+    peer.on_device = ledger::state_of(peer, txn.now().wall) == ledger::PeerState::active;
+    auto stored = txn.insert_peer(std::move(peer));
+    if (!stored) return stored.error();
+    auto index = txn.append(peer_changed(reporter, txn.now().wall, caller, audit::EntityVerb::create, "create", nullptr, *stored));
+    if (!index) return index.error();
+    remember_answer(txn, caller, stored->id, *index);
+    return Stored{std::move(*stored), std::nullopt, std::nullopt, *index, false};
+  }
+
+ private:
+  [[nodiscard]] std::optional<Result<Stored>> replay(ledger::Transaction& txn) const {
+    auto earlier = earlier_answer(txn, caller);
+    if (!earlier) return std::nullopt;
+    if (!*earlier) return Result<Stored>(earlier->error());
+    auto peer = txn.find_peer((*earlier)->target);
+    if (!peer) return Result<Stored>(Error{Errc::not_found, "the peer that this request made is gone"});
+    return Result<Stored>(Stored{*peer, std::nullopt, txn.last_session_at(peer->id), (*earlier)->evidence, true});
+  }
+};
+
+Result<AddJob> prepare_add(Gateway& gateway, const Caller& caller, NewPeer input) {
+  const InterfaceLoop* one = gateway.interface(input.interface);
+  if (one == nullptr) return Error{Errc::invalid_argument, "there is no interface \"" + input.interface + "\"", "interface"};
+  const RulesContext context{one->settings(), gateway.own_keys(), now().wall};
+  auto record = check_new_peer(input, context);
+  if (!record) return record.error();
+  if (input.preshared == PresharedChoice::generate) {
+    auto psk = wg::generate_preshared_key();
+    if (!psk) return psk.error();
+    record->preshared_key = *psk;
+  }
+  return AddJob{caller, std::move(input), std::move(*record), one->settings(), gateway.reporter()};
+}
+
+std::vector<InterfaceAddress> client_addresses(const std::vector<IpPrefix>& allowed_ips) {
+  std::vector<InterfaceAddress> out;
+  for (const auto& prefix : allowed_ips)
+    if (prefix.is_host()) out.push_back({prefix.address(), prefix.length()});
+  // A site's router routes its networks; its own address is then the first of each.
+  if (out.empty())
+    for (const auto& prefix : allowed_ips) out.push_back({prefix.address(), prefix.length()});
+  return out;
+}
+
+Result<std::string> profile_of(Gateway& gateway, const ledger::PeerRecord& peer, const std::optional<wg::PrivateKey>& private_key, bool with_psk) {
+  const InterfaceLoop* one = gateway.interface(peer.interface);
+  if (one == nullptr) return Error{Errc::not_found, "interface " + peer.interface + " is not configured any more"};
+  const auto& client = one->settings().client;
+  registration::ProfileInput in;
+  in.gateway_name = client.name;
+  in.device_name = peer.name();
+  in.private_key = private_key;
+  in.addresses = client_addresses(peer.allowed_ips);
+  in.dns = client.dns;
+  in.mtu = client.mtu;
+  in.gateway_key = one->public_key();
+  if (!peer.preshared_key.is_zero()) {
+    if (with_psk)
+      in.preshared_key = peer.preshared_key;
+    else
+      in.preshared_key_withheld = true;
+  }
+  in.full_tunnel = client.routing == config::Routing::full;
+  in.networks = client.routes;
+  in.endpoint_host = client.endpoint_host;
+  in.endpoint_port = client.endpoint_port;
+  in.keepalive_s = peer.keepalive_s;
+  in.issued_at = now().wall;
+  in.expires_at = peer.expires_at;
+  in.sequence = peer.version;
+  in.retention_days = static_cast<int>(gateway.config().retention.sessions.count());
+  auto text = gateway.registration().write_profile(std::move(in));
+  if (!text) return std::move(text).error().within("couldn't write the profile");
+  return text;
+}
+
+// A refusal by the registration's standing; recorded.
+std::optional<Error> refused_by_standing(Gateway& gateway, const Caller& caller, const char* operation) {
+  const auto& standing = gateway.registration().standing();
+  if (standing.action == registration::Action::serve) return std::nullopt;
+  std::string why = standing.findings.empty() ? std::string(registration::to_string(standing.kind)) : standing.findings.front().detail;
+  gateway.refusals().record(caller, operation, "", std::string("registration ") + std::string(registration::to_string(standing.kind)));
+  return Error{Errc::refused_by_policy, "no peer can be added or enabled: the gateway's registration is " + std::string(registration::to_string(standing.kind)) + " (" + why + ")", "",
+               "sanad registration show says what is missing; sanad registration install CERT puts it right"};
+}
+
+}  // namespace
+
+void Peers::add(Caller caller, NewPeer peer, Done<PeerAdded> done) {
+  if (auto refused = refused_by_standing(gateway_, caller, "POST /v1/peers")) return done(*refused);
+  std::optional<wg::PrivateKey> private_key;
+  if (!peer.public_key) {
+    auto made = wg::generate_private_key();
+    if (!made) return done(made.error());
+    auto derived = wg::derive_public_key(*made);
+    if (!derived) return done(derived.error());
+    private_key = *made;
+    peer.public_key = derived->to_base64();
+  }
+  auto job = prepare_add(gateway_, caller, std::move(peer));
+  if (!job) return done(job.error());
+  gateway_.change<Stored>(std::move(*job), [this, private_key, done = std::move(done)](Result<Stored> stored) {
+    if (!stored) return done(stored.error());
+    PeerAdded out;
+    out.evidence = stored->evidence;
+    if (!stored->replayed) {
+      gateway_.put_in_force({stored->peer});
+      gateway_.due_changed();
+      auto profile = profile_of(gateway_, stored->peer, private_key, true);
+      // The peer exists all the same; a profile that cannot be written (no endpoint configured) says so in its place.
+      out.profile = profile ? *profile : "# " + profile.error().message + "\n";
+    }
+    out.peer = view_of(gateway_, std::move(stored->peer), stored->last_session_at);
+    done(std::move(out));
+  });
+}
+
+namespace {
+
+// Feeds an import to the ledger a window at a time, so that other changes get between, and the device a window at a time, so
+// that polls do.
+class Import : public std::enable_shared_from_this<Import> {
+ public:
+  Import(Gateway& gateway, Caller caller, std::vector<ImportLine> lines, Done<ImportReport> done)
+      : gateway_(gateway), caller_(std::move(caller)), lines_(std::move(lines)), done_(std::move(done)), began_(now().boot) {
+    caller_.idempotency.reset();  // it names the whole request, not a line of it
+  }
+
+  void next_window() {
+    if (next_ == lines_.size()) return finish();
+    const std::size_t end = std::min(lines_.size(), next_ + kWindow);
+    waiting_ = end - next_;
+    for (; next_ < end; ++next_) start(lines_[next_]);
+  }
+
+  void all_or_nothing() {
+    auto jobs = std::make_shared<std::vector<AddJob>>();  // shared: the job is a std::function, which wants it copyable
+    jobs->reserve(lines_.size());
+    for (auto& line : lines_) {
+      auto job = line.peer ? prepare(std::move(*line.peer)) : Result<AddJob>(line.peer.error());
+      if (!job) return done_(at_line(line.line, job.error()));
+      jobs->push_back(std::move(*job));
+    }
+    using All = std::vector<Stored>;
+    auto self = shared_from_this();
+    gateway_.change<All>(
+        [jobs](ledger::Transaction& txn) -> Result<All> {
+          All all;
+          all.reserve(jobs->size());
+          for (std::size_t i = 0; i < jobs->size(); ++i) {
+            auto stored = (*jobs)[i](txn);
+            if (!stored) return at_line(i + 1, stored.error());
+            all.push_back(std::move(*stored));
+          }
+          return all;
+        },
+        [self](Result<All> all) {
+          if (!all) return self->done_(all.error());
+          for (std::size_t i = 0; i < all->size(); ++i) self->accept(self->lines_[i].line, std::move((*all)[i]));
+          self->serve_window();
+          self->finish();
+        });
+  }
+
+ private:
+  static constexpr std::size_t kWindow = 1024;
+
+  static Error at_line(std::size_t line, Error error) {
+    error.message = "line " + std::to_string(line) + ": " + error.message + "; nothing was added";
+    return error;
+  }
+
+  Result<AddJob> prepare(NewPeer input) {
+    if (!input.public_key)
+      return Error{Errc::invalid_argument, "an import brings the clients' public keys", "public_key", "a key made here is shown once, by peer add"};
+    return prepare_add(gateway_, caller_, std::move(input));
+  }
+
+  void start(ImportLine& line) {
+    auto job = line.peer ? prepare(std::move(*line.peer)) : Result<AddJob>(line.peer.error());
+    auto self = shared_from_this();
+    auto finished = [self, number = line.line](Result<Stored> stored) {
+      if (stored) {
+        self->accept(number, std::move(*stored));
+      } else {
+        ++self->report_.failed;
+        self->report_.lines.push_back({number, stored.error()});
+      }
+      if (--self->waiting_ != 0) return;
+      self->serve_window();
+      self->next_window();
+    };
+    if (!job) {
+      boost::asio::post(gateway_.loop(), [finished, error = job.error()] { finished(error); });
+      return;
+    }
+    gateway_.change<Stored>(std::move(*job), std::move(finished));
+  }
+
+  void accept(std::size_t line, Stored stored) {
+    ++report_.added;
+    PeerAdded added;
+    added.evidence = stored.evidence;
+    window_.push_back(stored.peer);
+    added.peer = view_of(gateway_, std::move(stored.peer), std::nullopt);
+    report_.lines.push_back({line, std::move(added)});
+  }
+
+  void serve_window() {
+    gateway_.put_in_force(std::exchange(window_, {}));
+    gateway_.due_changed();
+  }
+
+  void finish() {
+    report_.database = std::chrono::duration_cast<std::chrono::microseconds>(now().boot - began_);
+    std::sort(report_.lines.begin(), report_.lines.end(), [](const ImportResult& a, const ImportResult& b) { return a.line < b.line; });
+    done_(std::move(report_));
+  }
+
+  Gateway& gateway_;
+  Caller caller_;
+  std::vector<ImportLine> lines_;
+  Done<ImportReport> done_;
+  BootTime began_;
+  ImportReport report_;
+  std::vector<ledger::PeerRecord> window_;
+  std::size_t next_ = 0;
+  std::size_t waiting_ = 0;
+};
+
+}  // namespace
+
+void Peers::import(Caller caller, std::vector<ImportLine> lines, bool atomic, Done<ImportReport> done) {
+  if (auto refused = refused_by_standing(gateway_, caller, "POST /v1/peers/import")) return done(*refused);
+  auto run = std::make_shared<Import>(gateway_, std::move(caller), std::move(lines), std::move(done));  // shared by its own callbacks
+  if (atomic)
+    run->all_or_nothing();
+  else
+    run->next_window();
+}
+
+void Peers::list(PeerQuery query, Done<Page<PeerView>> done) {
+  struct Found {
+    std::vector<std::pair<ledger::PeerRecord, std::optional<WallTime>>> peers;
+    std::string next;
+  };
+  const std::size_t limit = std::clamp<std::size_t>(query.limit, 1, 1000);
+  gateway_.ask<Found>(
+      [query, limit](ledger::Transaction& txn) -> Result<Found> {
+        const ledger::PeerFilter filter{query.match, query.owner_id, query.interface, query.state, txn.now().wall};
+        auto page = txn.peers(filter, query.cursor, limit);
+        if (!page) return page.error();
+        Found out;
+        for (auto& peer : page->peers) {
+          auto last = txn.last_session_at(peer.id);
+          out.peers.emplace_back(std::move(peer), last);
+        }
+        out.next = page->next;
+        return out;
+      },
+      [this, done = std::move(done)](Result<Found> found) {
+        if (!found) return done(found.error());
+        Page<PeerView> page;
+        for (auto& [peer, last] : found->peers) page.items.push_back(view_of(gateway_, std::move(peer), last));
+        page.next = found->next;
+        done(std::move(page));
+      });
+}
+
+namespace {
+
+Result<Stored> find_stored(ledger::Transaction& txn, const std::string& id) {
+  auto peer = txn.find_peer(id);
+  if (!peer) return Error{Errc::not_found, "there is no peer " + id.substr(0, 64), "id", "sanad peer list"};
+  return Stored{*peer, std::nullopt, txn.last_session_at(peer->id), 0, false};
+}
+
+Result<Stored> find_live(ledger::Transaction& txn, const std::string& id) {
+  auto stored = find_stored(txn, id);
+  if (stored && stored->peer.revoked)
+    return Error{Errc::conflict, "the peer was revoked on " + to_rfc3339(*stored->peer.revoked) + " and cannot be changed", "id", "add it again with a new key"};
+  return stored;
+}
+
+}  // namespace
+
+void Peers::get(std::string id, Done<PeerView> done) {
+  gateway_.ask<Stored>([id](ledger::Transaction& txn) { return find_stored(txn, id); },
+                       [this, done = std::move(done)](Result<Stored> stored) {
+                         if (!stored) return done(stored.error());
+                         done(view_of(gateway_, std::move(stored->peer), stored->last_session_at));
+                       });
+}
+
+void Peers::edit(Caller caller, std::string id, PeerEdit edit, std::optional<std::uint64_t> if_version, Done<Changed<PeerView>> done) {
+  const auto interfaces = gateway_.config().interfaces;
+  gateway_.change<Stored>(
+      [caller, id, edit, if_version, interfaces, own = gateway_.own_keys(), reporter = gateway_.reporter()](ledger::Transaction& txn) -> Result<Stored> {
+        auto found = find_live(txn, id);
+        if (!found) return found;
+        const ledger::PeerRecord before = found->peer;
+        if (if_version && *if_version != before.version)
+          return Error{Errc::conflict, "the peer was changed meanwhile (version " + std::to_string(before.version) + ")", "If-Match", "read it again and repeat the change"};
+        const auto interface = std::find_if(interfaces.begin(), interfaces.end(), [&](const config::Interface& i) { return i.name == before.interface; });
+        if (interface == interfaces.end()) return Error{Errc::not_found, "interface " + before.interface + " is not configured any more"};
+        auto after = apply_edit(before, edit, {*interface, own, txn.now().wall});
+        if (!after) return after.error();
+        if (edit.allowed_ips) {
+          std::vector<IpPrefix> added;
+          for (const auto& prefix : *edit.allowed_ips)
+            if (std::find(before.allowed_ips.begin(), before.allowed_ips.end(), prefix) == before.allowed_ips.end()) added.push_back(prefix);
+          if (auto free = check_quarantine(txn, *interface, added); !free) return free.error();
+        }
+        if (after->owner != before.owner)
+          if (auto owner = txn.update_owner(after->owner); !owner) return owner.error();
+        auto stored = txn.update_peer(*after);
+        if (!stored) return stored.error();
+        if (ledger::state_of(*stored, txn.now().wall) == PeerState::active)
+          if (auto marked = txn.mark_on_device(id, true); !marked) return marked.error();
+        auto index = txn.append(peer_changed(reporter, txn.now().wall, caller, audit::EntityVerb::update, "update", &before, *stored));
+        if (!index) return index.error();
+        return Stored{*stored, before, found->last_session_at, *index, false};
+      },
+      [this, done = std::move(done)](Result<Stored> stored) {
+        if (!stored) return done(stored.error());
+        // Another key is another peer to WireGuard: the old one leaves in two phases like any other.
+        if (stored->before->public_key != stored->peer.public_key)
+          if (auto* one = gateway_.interface(stored->peer.interface); one != nullptr && one->serves(stored->before->public_key))
+            one->remove_peer(stored->before->public_key, sessions::CloseReason::revoked, [](const Result<void>&) {});
+        gateway_.put_in_force({stored->peer});
+        gateway_.due_changed();
+        done(Changed<PeerView>{view_of(gateway_, std::move(stored->peer), stored->last_session_at), stored->evidence});
+      });
+}
+
+void Peers::set_enabled(Caller caller, std::string id, bool enabled, Done<Changed<PeerView>> done) {
+  if (enabled)
+    if (auto refused = refused_by_standing(gateway_, caller, "POST /v1/peers/{id}/enable")) return done(*refused);
+  gateway_.change<Stored>(
+      [caller, id, enabled, reporter = gateway_.reporter()](ledger::Transaction& txn) -> Result<Stored> {
+        auto found = find_live(txn, id);
+        if (!found) return found;
+        const ledger::PeerRecord before = found->peer;
+        ledger::PeerRecord after = before;
+        after.enabled = enabled;
+        auto stored = txn.update_peer(after);
+        if (!stored) return stored.error();
+        if (ledger::state_of(*stored, txn.now().wall) == PeerState::active)
+          if (auto marked = txn.mark_on_device(id, true); !marked) return marked.error();
+        auto index = txn.append(peer_changed(reporter, txn.now().wall, caller, enabled ? audit::EntityVerb::enable : audit::EntityVerb::disable,
+                                             enabled ? "enable" : "disable", &before, *stored));
+        if (!index) return index.error();
+        return Stored{*stored, before, found->last_session_at, *index, false};
+      },
+      [this, done = std::move(done)](Result<Stored> stored) {
+        if (!stored) return done(stored.error());
+        gateway_.put_in_force({stored->peer});
+        gateway_.due_changed();
+        done(Changed<PeerView>{view_of(gateway_, std::move(stored->peer), stored->last_session_at), stored->evidence});
+      });
+}
+
+namespace {
+
+Result<Stored> revoke_in(ledger::Transaction& txn, const std::string& id, const Caller& caller, const audit::Reporter& reporter) {
+  auto found = find_live(txn, id);
+  if (!found) return found;
+  auto stored = txn.revoke_peer(id);
+  if (!stored) return stored.error();
+  auto index = txn.append(peer_changed(reporter, txn.now().wall, caller, audit::EntityVerb::remove, "revoke", &found->peer, *stored));
+  if (!index) return index.error();
+  return Stored{*stored, found->peer, found->last_session_at, *index, false};
+}
+
+}  // namespace
+
+void Peers::revoke(Caller caller, std::string id, Done<PeerRevoked> done) {
+  gateway_.ask<Stored>(
+      [id](ledger::Transaction& txn) { return find_live(txn, id); },
+      [this, caller = std::move(caller), id, done = std::move(done)](Result<Stored> found) {
+        if (!found) return done(found.error());
+        struct Both {
+          PeerRevoked out;
+          int waiting = 2;
+          std::optional<Error> error;
+        };
+        auto both = std::make_shared<Both>();  // shared by the two answers that are waited for
+        const auto finish = [both, done] {
+          if (--both->waiting != 0) return;
+          if (both->error) return done(*both->error);
+          done(std::move(both->out));
+        };
+        // The traffic is cut without waiting for storage: a full disk must not keep a leaver connected.
+        if (auto* one = gateway_.interface(found->peer.interface); one != nullptr && one->serves(found->peer.public_key)) {
+          one->remove_peer(found->peer.public_key, sessions::CloseReason::revoked, [both, finish](const Result<void>& cut) {
+            both->out.stopped = cut.has_value();
+            if (!cut) both->out.why_not_stopped = cut.error().message;
+            finish();
+          });
+        } else {
+          finish();
+        }
+        const auto reporter = gateway_.reporter();
+        gateway_.change<Stored>([id, caller, reporter](ledger::Transaction& txn) { return revoke_in(txn, id, caller, reporter); },
+                                [this, both, finish, found = *found, caller, id, reporter](Result<Stored> stored) {
+                                  if (stored) {
+                                    both->out.peer = view_of(gateway_, stored->peer, stored->last_session_at);
+                                    both->out.evidence = stored->evidence;
+                                  } else if (stored.error().code == Errc::unavailable) {
+                                    both->out.recorded = false;
+                                    both->out.peer = view_of(gateway_, found.peer, found.last_session_at);
+                                    both->out.peer.state = PeerState::revoked;
+                                    gateway_.recorder().record(1, [id, caller, reporter](ledger::Transaction& txn) -> Result<void> {
+                                      auto later = revoke_in(txn, id, caller, reporter);
+                                      // conflict: the attempt that was answered "unavailable" had become durable after all.
+                                      if (!later && later.error().code != Errc::conflict) return later.error();
+                                      return {};
+                                    });
+                                  } else {
+                                    both->error = stored.error();
+                                  }
+                                  finish();
+                                });
+      });
+}
+
+void Peers::rotate_psk(Caller caller, std::string id, Done<RotatedPsk> done) {
+  auto psk = wg::generate_preshared_key();
+  if (!psk) return done(psk.error());
+  gateway_.change<Stored>(
+      [caller, id, psk = *psk, reporter = gateway_.reporter()](ledger::Transaction& txn) -> Result<Stored> {
+        auto found = find_live(txn, id);
+        if (!found) return found;
+        ledger::PeerRecord after = found->peer;
+        after.preshared_key = psk;
+        auto stored = txn.update_peer(after);
+        if (!stored) return stored.error();
+        auto index = txn.append(peer_changed(reporter, txn.now().wall, caller, audit::EntityVerb::update, "rotate-psk", &found->peer, *stored));
+        if (!index) return index.error();
+        return Stored{*stored, found->peer, found->last_session_at, *index, false};
+      },
+      [this, psk = *psk, done = std::move(done)](Result<Stored> stored) {
+        if (!stored) return done(stored.error());
+        gateway_.put_in_force({stored->peer});
+        done(RotatedPsk{view_of(gateway_, stored->peer, stored->last_session_at), stored->evidence, wg::secret_to_base64(psk)});
+      });
+}
+
+void Peers::profile(std::string id, Done<std::string> done) {
+  gateway_.ask<Stored>([id](ledger::Transaction& txn) { return find_live(txn, id); },
+                       [this, done = std::move(done)](Result<Stored> stored) {
+                         if (!stored) return done(stored.error());
+                         done(profile_of(gateway_, stored->peer, std::nullopt, false));
+                       });
+}
+
+}  // namespace sanad::service

@@ -1,0 +1,68 @@
+#pragma once
+// What this gateway's registration is and what follows from it now. Loop thread; files are read on the device worker and
+// come here as values.
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/config.hpp"
+#include "control/ledger/records.hpp"
+#include "control/registration/profile.hpp"
+#include "control/registration/standing.hpp"
+#include "control/service/queries.hpp"
+
+namespace sanad::service {
+
+// What the files say. Read by load_material(), on a thread that may block.
+struct RegistrationMaterial {
+  std::string certificate_pem;                          // the chain in the configured file; empty when there is none
+  std::shared_ptr<const registration::PrivateKeyPem> key;  // null when there is none; shared because material is a copyable value
+  std::vector<registration::Anchor> anchors;
+  std::vector<std::string> crls;
+  std::vector<IpAddress> public_addresses;              // configured, or the host's own
+};
+
+// Errors: a file that is configured and cannot be read, with its name.
+Result<RegistrationMaterial> load_material(const config::Registration& settings, const std::vector<std::string>& own_interfaces);
+
+registration::Policy policy_of(const config::Registration& settings, const std::optional<registration::Grace>& grace);
+
+class RegistrationKeeper {
+ public:
+  RegistrationKeeper(const config::Registration& settings, wg::PublicKey gateway_key, std::uint16_t listen_port);
+
+  void configure(const config::Registration& settings, std::uint16_t listen_port);
+  void set_material(RegistrationMaterial material) { material_ = std::move(material); }
+  void set_history(std::vector<ledger::RegistrationRecord> history) { history_ = std::move(history); }
+
+  // Checks a chain as install does: form, chain to a configured anchor (or itself: self level), the registration key, the
+  // gateway's WireGuard key. invalid_argument or refused_by_policy.
+  [[nodiscard]] Result<registration::Verified> check(std::string_view chain_pem) const;
+
+  // Judges again. True when kind, action, threshold or findings changed.
+  bool judge(WallTime now);
+  [[nodiscard]] const registration::Standing& standing() const { return standing_; }
+  [[nodiscard]] RegistrationStatus status() const;
+  [[nodiscard]] const std::optional<registration::Installed>& installed() const { return installed_; }
+  [[nodiscard]] const std::vector<ledger::RegistrationRecord>& history() const { return history_; }
+  [[nodiscard]] const RegistrationMaterial& material() const { return material_; }
+
+  // Signs a client's profile when there is a certificate and its key; else the profile goes out unsigned.
+  Result<std::string> write_profile(registration::ProfileInput input) const;
+
+ private:
+  [[nodiscard]] const ledger::RegistrationRecord* current() const { return history_.empty() ? nullptr : &history_.back(); }
+  [[nodiscard]] std::vector<registration::Anchor> anchors_for(std::string_view chain_pem) const;
+
+  config::Registration settings_;
+  wg::PublicKey gateway_key_;
+  std::uint16_t listen_port_;
+  RegistrationMaterial material_;
+  std::vector<ledger::RegistrationRecord> history_;  // oldest first; the last is in force
+  std::optional<registration::Installed> installed_;
+  registration::Standing standing_;
+};
+
+}  // namespace sanad::service

@@ -1,0 +1,95 @@
+#include <utility>
+
+#include "control/service/gateway.hpp"
+#include "control/service/peer_evidence.hpp"
+#include "control/service/queries.hpp"
+#include "gateway/base/durable_file.hpp"
+#include "gateway/base/encoding.hpp"
+#include "gateway/base/log.hpp"
+
+namespace sanad::service {
+namespace {
+
+constexpr std::size_t kMaxReference = 64;      // as the certificate's own field
+constexpr std::size_t kMaxAnnouncement = 500;  // bytes
+
+struct History {
+  std::vector<ledger::RegistrationRecord> records;
+  std::uint64_t evidence = 0;
+};
+
+Result<void> check_text(const char* field, const std::string& text, std::size_t max) {
+  if (text.size() > max) return Error{Errc::invalid_argument, "too long (at most " + std::to_string(max) + " bytes)", field};
+  if (!is_plain_text(text)) return Error{Errc::invalid_argument, "holds control characters or is not UTF-8", field};
+  return {};
+}
+
+}  // namespace
+
+void Registrations::install(Caller caller, InstallRegistration input, Done<Changed<RegistrationStatus>> done) {
+  if (auto ok = check_text("reference", input.reference.value_or(""), kMaxReference); !ok) return done(ok.error());
+  if (auto ok = check_text("note", input.note, kMaxAnnouncement); !ok) return done(ok.error());
+  auto verified = gateway_.registration().check(input.certificate_pem);
+  if (!verified) {
+    Error error = verified.error();
+    if (error.field.empty()) error.field = "certificate_pem";
+    return done(error);
+  }
+  const std::string fingerprint = hex_encode(verified->certificate.fingerprint);
+  gateway_.change<History>(
+      [input, fingerprint, caller, reporter = gateway_.reporter()](ledger::Transaction& txn) -> Result<History> {
+        audit::EntityChange change{.verb = audit::EntityVerb::create, .action = "install", .type = "registration", .id = fingerprint};
+        if (!reporter.certificate_fingerprint.empty()) change.details["replaces"] = reporter.certificate_fingerprint;
+        if (input.reference) change.details["reference"] = *input.reference;
+        if (!input.note.empty()) change.personal.push_back({"entity.note", boost::json::value(input.note), ""});
+        ledger::RegistrationRecord record{.certificate_pem = input.certificate_pem,
+                                          .fingerprint = fingerprint,
+                                          .reference = input.reference.value_or(""),
+                                          .authority_valid_until = input.authority_valid_until,
+                                          .note = input.note,
+                                          .installed = txn.now().wall,
+                                          .from_index = txn.next_index()};
+        auto index = txn.append(audit::entity_management(reporter, txn.now().wall, audit_actor(caller), std::move(change)));
+        if (!index) return index.error();
+        txn.put_registration(record);
+        return History{txn.registration_history(), *index};
+      },
+      [this, pem = input.certificate_pem, done = std::move(done)](Result<History> history) {
+        if (!history) return done(history.error());
+        gateway_.registration().set_history(std::move(history->records));
+        gateway_.judge_registration();
+        // The ledger is what counts; the file is kept equal for people and for a state directory moved to another host.
+        gateway_.device().post([pem, path = gateway_.config().registration.certificate] {
+          if (auto written = write_file_durably(path, pem, 0644); !written) log::warn("{}", written.error().message);
+        });
+        done(Changed<RegistrationStatus>{gateway_.registration().status(), history->evidence});
+      });
+}
+
+void Registrations::grace(Caller caller, WallTime until, std::string announcement, Done<Changed<RegistrationStatus>> done) {
+  if (announcement.empty())
+    return done(Error{Errc::invalid_argument, "the announcement is needed: what was announced, and where", "announcement"});
+  if (auto ok = check_text("announcement", announcement, kMaxAnnouncement); !ok) return done(ok.error());
+  if (until <= now().wall) return done(Error{Errc::invalid_argument, "is in the past", "until"});
+  if (gateway_.registration().history().empty())
+    return done(Error{Errc::not_found, "no registration is installed that could be extended", "", "sanad registration install CERT"});
+  gateway_.change<History>(
+      [caller, until, announcement, fingerprint = gateway_.registration().history().back().fingerprint,
+       reporter = gateway_.reporter()](ledger::Transaction& txn) -> Result<History> {
+        audit::EntityChange change{.verb = audit::EntityVerb::update, .action = "grace", .type = "registration", .id = fingerprint};
+        change.details["until"] = to_rfc3339(until);
+        change.personal.push_back({"entity.announcement", boost::json::value(announcement), ""});
+        auto index = txn.append(audit::entity_management(reporter, txn.now().wall, audit_actor(caller), std::move(change)));
+        if (!index) return index.error();
+        if (auto set = txn.set_grace(fingerprint, until, announcement); !set) return set.error();
+        return History{txn.registration_history(), *index};
+      },
+      [this, done = std::move(done)](Result<History> history) {
+        if (!history) return done(history.error());
+        gateway_.registration().set_history(std::move(history->records));
+        gateway_.judge_registration();
+        done(Changed<RegistrationStatus>{gateway_.registration().status(), history->evidence});
+      });
+}
+
+}  // namespace sanad::service

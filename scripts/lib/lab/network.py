@@ -1,0 +1,104 @@
+"""The internet: one namespace with a bridge, every host in a namespace of its own, routing between the networks.
+
+Addresses are those set aside for documentation (RFC 5737).
+"""
+
+import os
+import signal
+import subprocess
+
+from .shell import run
+from .waiting import TimedOut, until
+
+ROUTERS = {"198.51.100": "198.51.100.1", "203.0.113": "203.0.113.1"}
+
+
+def network_of(address):
+    return address.rsplit(".", 1)[0]
+
+
+class Host:
+    """One namespace. `name` is what people see, `namespace` what `ip netns` knows it by."""
+
+    def __init__(self, name, namespace):
+        self.name = name
+        self.namespace = namespace
+
+    def command(self, *command):
+        return ["ip", "netns", "exec", self.namespace, *[str(part) for part in command]]
+
+    def run(self, *command, **options):
+        return run(*self.command(*command), **options)
+
+    def ip(self, *arguments):
+        return run("ip", "-n", self.namespace, *arguments)
+
+    def start(self, *command, **options):
+        """A program of this host; a session of its own, so that Ctrl-C reaches only us and we end it in order."""
+        return subprocess.Popen(self.command(*command), stdin=subprocess.DEVNULL, start_new_session=True, **options)
+
+    def pids(self):
+        listed = run("ip", "netns", "pids", self.namespace, check=False)
+        return [int(pid) for pid in listed.stdout.split()]
+
+
+class Internet:
+    def __init__(self, mark):
+        self._mark = mark
+        self.hosts = []
+        self.backbone = self._add("net")
+        self.backbone.ip("link", "add", "br0", "type", "bridge")
+        for network, router in ROUTERS.items():
+            self.backbone.ip("addr", "add", f"{router}/24", "dev", "br0")
+        self.backbone.ip("link", "set", "br0", "up")
+        self.backbone.run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
+
+    def _add(self, name):
+        host = Host(name, f"sanad-{self._mark}-{name}")
+        run("ip", "netns", "add", host.namespace)
+        self.hosts.append(host)
+        host.ip("link", "set", "lo", "up")
+        return host
+
+    def add_host(self, name, address):
+        """A host on the internet, `address` on its eth0."""
+        host = self._add(name)
+        self.backbone.ip("link", "add", f"to-{name}", "type", "veth", "peer", "name", "eth0", "netns", host.namespace)
+        self.backbone.ip("link", "set", f"to-{name}", "master", "br0", "up")
+        host.ip("link", "set", "eth0", "up")
+        self.move(host, address)
+        return host
+
+    def move(self, host, address):
+        """To another address, which may be in another network: what a laptop does between office and café."""
+        host.ip("addr", "flush", "dev", "eth0", "scope", "global")
+        host.ip("addr", "add", f"{address}/24", "dev", "eth0")
+        host.ip("route", "replace", "default", "via", ROUTERS[network_of(address)])
+
+    def add_behind(self, gateway, name, gateway_address, address):
+        """A host that only `gateway` reaches, in a /24 of their own; it knows no way anywhere else."""
+        host = self._add(name)
+        gateway.ip("link", "add", f"to-{name}", "type", "veth", "peer", "name", "eth0", "netns", host.namespace)
+        gateway.ip("addr", "add", f"{gateway_address}/24", "dev", f"to-{name}")
+        gateway.ip("link", "set", f"to-{name}", "up")
+        host.ip("addr", "add", f"{address}/24", "dev", "eth0")
+        host.ip("link", "set", "eth0", "up")
+        return host
+
+    def close(self):
+        """Ends what still runs in the namespaces, by process id, and removes them. Says nothing, fails on nothing."""
+        for send in (signal.SIGTERM, signal.SIGKILL):
+            for host in self.hosts:
+                for pid in host.pids():
+                    try:
+                        os.kill(pid, send)
+                    except ProcessLookupError:
+                        pass
+            try:
+                until(lambda: not any(host.pids() for host in self.hosts), 5, "the programs in the namespaces to end")
+                break
+            except TimedOut:
+                continue
+        for host in reversed(self.hosts):
+            run("ip", "netns", "delete", host.namespace, check=False)
+        self.hosts.clear()

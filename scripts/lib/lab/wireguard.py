@@ -1,0 +1,183 @@
+"""WireGuard as `wg` shows it, and a client: a second wireguard-go, set up from the profile the gateway wrote."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+
+from .shell import run
+from .waiting import until
+
+
+class DumpedPeer:
+    def __init__(self, line):
+        (self.public_key, self.preshared_key, self.endpoint, allowed_ips, handshake, rx, tx, self.keepalive) = line.split("\t")
+        self.allowed_ips = set() if allowed_ips == "(none)" else set(allowed_ips.split(","))
+        self.handshake = int(handshake)
+        self.rx = int(rx)
+        self.tx = int(tx)
+
+
+def dump(host, interface):
+    """{public key: DumpedPeer}, as `wg show INTERFACE dump` says it."""
+    lines = host.run("wg", "show", interface, "dump").stdout.splitlines()
+    peers = [DumpedPeer(line) for line in lines[1:]]
+    return {peer.public_key: peer for peer in peers}
+
+
+def new_private_key():
+    return run("wg", "genkey").stdout.strip()
+
+
+def public_key_of(private_key):
+    return run("wg", "pubkey", text_in=private_key + "\n").stdout.strip()
+
+
+class Profile:
+    """A wg-quick file: what `wg setconf` takes, and what wg-quick itself would do with ip."""
+
+    def __init__(self, text):
+        self.text = text
+        stripped = []
+        self.addresses = []
+        self.routes = []
+        self.mtu = None
+        for line in text.splitlines():
+            key, _, value = (part.strip() for part in line.partition("="))
+            if key == "Address":
+                self.addresses += [part.strip() for part in value.split(",")]
+            elif key == "MTU":
+                self.mtu = int(value)
+            elif key in ("DNS", "Table", "PreUp", "PostUp", "PreDown", "PostDown", "SaveConfig"):
+                continue
+            else:
+                if key == "AllowedIPs":
+                    self.routes += [part.strip() for part in value.split(",") if part.strip()]
+                stripped.append(line)
+        self.stripped = "\n".join(stripped) + "\n"
+
+    def with_line(self, key, value):
+        """The same with another value of one key."""
+        text, count = re.subn(rf"(?m)^{key} *=.*$", lambda _: f"{key} = {value}", self.text)
+        if count != 1:
+            raise ValueError(f"the profile has {count} lines with {key}")
+        return Profile(text)
+
+    def without_line(self, key):
+        return Profile(re.sub(rf"(?m)^{key} *=.*\n", "", self.text))
+
+
+class Client:
+    """wireguard-go in `host`, on `interface`."""
+
+    def __init__(self, host, interface):
+        self.host = host
+        self.interface = interface
+        self._process = None
+
+    def connect(self, profile):
+        self._process = self.host.start("wireguard-go", "-f", self.interface, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                        env={"PATH": os.environ["PATH"], "LOG_LEVEL": "silent"})
+        until(lambda: self.host.run("wg", "show", self.interface, check=False).returncode == 0, 20,
+              f"wireguard-go of {self.host.name} to answer")
+        self.host.run("wg", "setconf", self.interface, "/dev/stdin", text_in=profile.stripped)
+        for address in profile.addresses:
+            self.host.ip("addr", "add", address, "dev", self.interface, *(["nodad"] if ":" in address else []))
+        self.host.ip("link", "set", self.interface, "mtu", str(profile.mtu or 1420), "up")
+        for route in profile.routes:
+            # An outer address inside a full tunnel would need wg-quick's rules; the labs use split tunnels only.
+            self.host.ip("route", "replace", route, "dev", self.interface)
+
+    def server(self):
+        """The gateway as this client's wireguard-go sees it."""
+        return next(iter(dump(self.host, self.interface).values()))
+
+    def ping(self, address, seconds=20):
+        """Waits until one ping is answered: with it, a handshake has certainly happened."""
+        until(lambda: self.host.run("ping", "-n", "-c", "1", "-W", "1", address, check=False).returncode == 0, seconds,
+              f"an answer from {address} to {self.host.name}", every=0.1)
+
+    def reaches(self, address, tries=3):
+        return self.host.run("ping", "-n", "-c", str(tries), "-i", "0.2", "-W", "1", address, check=False).returncode == 0
+
+    def disconnect(self):
+        """Off without a word, as a laptop whose lid is shut."""
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
+
+class Pings:
+    """A ping that runs until it is stopped; every reply with the kernel's time of its arrival."""
+
+    def __init__(self, host, address, every=0.2, size=56):
+        self._process = host.start("ping", "-n", "-D", "-i", str(every), "-s", str(size), address, stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL, text=True)
+        os.set_blocking(self._process.stdout.fileno(), False)
+        self._text = ""
+
+    def _read(self):
+        try:
+            part = self._process.stdout.read()
+        except (BlockingIOError, TypeError):
+            part = None
+        self._text += part or ""
+
+    def replies(self):
+        """[(arrival in Unix seconds, sequence number)]"""
+        self._read()
+        return [(float(at), int(number))
+                for at, number in re.findall(r"\[(\d+\.\d+)\] \d+ bytes from [^\n]*icmp_seq=(\d+)[^\n]*time=", self._text)]
+
+    def wait_for(self, count, seconds=20):
+        until(lambda: len(self.replies()) >= count, seconds, f"{count} ping replies")
+
+    def stop(self):
+        """(sent, received), as ping itself counted."""
+        self._process.send_signal(signal.SIGINT)
+        os.set_blocking(self._process.stdout.fileno(), True)
+        self._text += self._process.stdout.read() or ""
+        self._process.wait()
+        sent, received = re.search(r"(\d+) packets transmitted, (\d+) received", self._text).groups()
+        return int(sent), int(received)
+
+
+def transfer(client_host, server_host, address, seconds=None, megabytes=None, port=5201, reverse=False):
+    """iperf3 from client to server; what its own report says, as a dict."""
+    import json
+    server = server_host.start("iperf3", "--server", "--one-off", "--bind", address, "--port", str(port),
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        amount = ["--bytes", f"{megabytes}M"] if megabytes else ["--time", str(seconds or 2)]
+
+        def attempt():
+            done = client_host.run("iperf3", "--client", address, "--port", str(port), "--json", *amount, *(["--reverse"] if reverse else []),
+                                   check=False, timeout=120)
+            report = json.loads(done.stdout) if done.stdout else {"error": done.stderr}
+            return report if "error" not in report else None
+
+        return until(attempt, 30, f"iperf3 from {client_host.name} to {address}", every=0.2)
+    finally:
+        if server.poll() is None:
+            server.terminate()
+        server.wait()
+
+
+def pid_of_backend(host, interface):
+    """The wireguard-go that serves `interface` in `host`, found by its command line."""
+    for pid in host.pids():
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as source:
+                words = source.read().split(b"\0")
+        except OSError:
+            continue
+        if words and words[0].endswith(b"wireguard-go") and interface.encode() in words:
+            return pid
+    return None
+
+
+def now_ms():
+    return time.time_ns() // 1_000_000
