@@ -128,9 +128,12 @@ void Judge::on(const Opened& opened) {
   r.moves = 0;
   TruthSession& truth = world_.sessions()[static_cast<std::size_t>(o.session)];
   if (++truth.recorded > 1) {
-    // The only excuse: between two readings 180 s of handshakes apart there was one that no reading saw.
+    // The only excuse: between two readings 180 s of handshakes apart there was one that no reading saw; and when those readings
+    // are further apart than polls are, a gap was told or the peer was left out.
     const Known& b = before_[peer];
-    if (!b.handshake.never() && o.handshake_at - b.handshake_at >= kKeyLife && now_ - b.read_at > kPoll / 2) {
+    const bool gap_told = !gaps_.empty() && gaps_.back().second == now_;
+    const bool blind_known = gap_told || truth.missed || now_ - b.read_at <= 2 * kPoll + kSecond;
+    if (!b.handshake.never() && o.handshake_at - b.handshake_at >= kKeyLife && blind_known) {
       ++verdict_.split_unseen;
     } else {
       complain(verdict_.invented, fmt::format("peer {} at {}: session {} recorded again", peer, now_ / kSecond, o.session));
