@@ -321,8 +321,10 @@ void Tracker::Impl::move_open(Sight& sight, const Traffic& now) {
   const Instant& finished = sight.snapshot.finished;
   if (now != record.counters) {
     mark_dirty(sight.key, record);
-    // Once the key is dead only handshake tries move bytes. They are counted, but they are no sign of life.
-    if (record.sampled.boot < session.last_handshake + kKeyLife) {
+    // Only what came from the peer is a sign of its life: a living one answers data within 10 s (KEEPALIVE_TIMEOUT), and what
+    // the gateway sends after a peer has gone is its own calling for a handshake, every 5 s for 90 s. Once the key is dead
+    // handshake tries alone move bytes, whoever makes them. All bytes are counted.
+    if (now.rx != record.counters.rx && record.sampled.boot < session.last_handshake + kKeyLife) {
       session.moved_after = std::max(session.moved_after, record.sampled.boot);
       session.last_moved = finished;
     }

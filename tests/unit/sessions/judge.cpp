@@ -1,6 +1,7 @@
 #include "judge.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -31,6 +32,13 @@ std::uint32_t peer_of(const wg::PublicKey& key) {
   std::uint32_t peer = 0;
   for (std::size_t i = 4; i-- > 0;) peer = peer << 8 | key.bytes()[i];
   return peer;
+}
+
+std::optional<Endpoint> endpoint_of(std::uint32_t address) {
+  if (address == 0) return std::nullopt;
+  const std::array<std::uint8_t, 4> bytes = {10, static_cast<std::uint8_t>(address >> 16),
+                                             static_cast<std::uint8_t>(address >> 8), static_cast<std::uint8_t>(address)};
+  return Endpoint{IpAddress::v4(bytes), 51820};
 }
 
 Judge::Judge(World& world, std::uint32_t peers)
@@ -75,6 +83,7 @@ void Judge::read(Nanos now, const std::vector<std::uint32_t>& shown, bool comple
     k.handshake_at = o.handshake_at;
     k.session = o.session;
     k.read_at = now;
+    k.address = o.address;
     k.counters = {o.rx, o.tx};
   }
 }
@@ -90,6 +99,12 @@ void Judge::commit(Nanos now, const std::vector<Event>& events, const Tracker& t
         event);
   }
   if (snapshot == nullptr) return;
+  if (std::exchange(restarted_, false)) {
+    const Gap* gap = events.empty() ? nullptr : std::get_if<Gap>(&events.front());
+    if (gap == nullptr || gap->cause != GapCause::restart) {
+      complain(verdict_.missing_gaps, fmt::format("no gap after the restart before {}", now / kSecond));
+    }
+  }
   if (snapshot->complete) last_snapshot_ = snapshot->started;
   durable_read_ = read_at_;
   for (const std::uint32_t peer : changed_) {
@@ -110,6 +125,11 @@ void Judge::commit(Nanos now, const std::vector<Event>& events, const Tracker& t
     }
   }
   changed_.clear();
+  for (std::uint32_t peer = 0; peer < known_.size(); ++peer) {
+    const Recorded& r = recorded_[peer];
+    if (!r.open || known_[peer].read_at != read_at_ || r.endpoint == endpoint_of(known_[peer].address)) continue;
+    complain(verdict_.wrong_roams, fmt::format("peer {} at {}: moved and not told", peer, now / kSecond));
+  }
 }
 
 void Judge::on(const Opened& opened) {
@@ -217,7 +237,8 @@ void Judge::lose_memory() {
   for (std::uint32_t peer = 0; peer < known_.size(); ++peer) known_[peer] = rows_[peer].known;
 }
 
-RestoredState Judge::restored(bool same_device) const {
+RestoredState Judge::restored(bool same_device) {
+  restarted_ = true;
   RestoredState state;
   state.same_device = same_device;
   state.last_snapshot = last_snapshot_;

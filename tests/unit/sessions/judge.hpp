@@ -13,6 +13,7 @@ namespace sanad::sessions::simulation {
 
 wg::PublicKey key_of(std::uint32_t peer);
 std::uint32_t peer_of(const wg::PublicKey& key);
+std::optional<Endpoint> endpoint_of(std::uint32_t address);
 
 // What readings have shown so far of a peer; `folded` is what they showed of earlier objects.
 struct Known {
@@ -22,6 +23,7 @@ struct Known {
   Nanos handshake_at = 0;
   std::int64_t session = kNoSession;
   Nanos read_at = 0;
+  std::uint32_t address = 0;
   Traffic counters;
   Traffic folded;
 };
@@ -36,7 +38,8 @@ struct Verdict {
   std::uint64_t wrong_times = 0;
   std::uint64_t wrong_attempts = 0;
   std::uint64_t wrong_roams = 0;
-  std::uint64_t exact_bytes = 0;  // sessions whose bytes a poll can tell apart, and that agree
+  std::uint64_t missing_gaps = 0;  // restarts that no gap tells of
+  std::uint64_t exact_bytes = 0;   // sessions whose bytes a poll can tell apart, and that agree
   // Unobservable in principle; every one of them must be explained, see judge.cpp.
   std::uint64_t unseen_in_gap = 0;
   std::uint64_t unseen_died = 0;
@@ -59,7 +62,7 @@ class Judge {
   void checkpoint(const Tracker::Dirty& dirty);
   // Everything that was not durable is gone.
   void lose_memory();
-  [[nodiscard]] RestoredState restored(bool same_device) const;
+  RestoredState restored(bool same_device);
 
   // At the end, with no session open.
   Verdict verdict(const Tracker& tracker);
@@ -94,6 +97,7 @@ class Judge {
   std::vector<bool> reset_unseen_;
   std::vector<Recorded> recorded_;
   std::optional<Instant> last_snapshot_;
+  bool restarted_ = false;
   Nanos now_ = 0;
   Nanos read_at_ = 0;
   Nanos durable_read_ = 0;  // of the latest reading that was committed

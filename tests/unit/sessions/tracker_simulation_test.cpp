@@ -204,12 +204,7 @@ class Gateway {
       p.rx_bytes = o.rx;
       p.tx_bytes = o.tx;
       p.has_counters = true;
-      p.endpoint.reset();
-      if (o.address == 0) continue;
-      const std::array<std::uint8_t, 4> address = {10, static_cast<std::uint8_t>(o.address >> 16),
-                                                   static_cast<std::uint8_t>(o.address >> 8),
-                                                   static_cast<std::uint8_t>(o.address)};
-      p.endpoint = Endpoint{IpAddress::v4(address), 51820};
+      p.endpoint = endpoint_of(o.address);
     }
     judge_.read(world_.time(), shown_, complete);
   }
@@ -319,6 +314,7 @@ TEST(TrackerSimulation, LosesMergesAndInventsNothingAndConservesEveryByte) {
   EXPECT_EQ(v.wrong_times, 0U);
   EXPECT_EQ(v.wrong_attempts, 0U);
   EXPECT_EQ(v.wrong_roams, 0U);
+  EXPECT_EQ(v.missing_gaps, 0U);
   EXPECT_EQ(v.truth, v.recorded);
   EXPECT_GT(v.exact_bytes, v.sessions / 5) << "the strict check of bytes must bite";
   EXPECT_GE(v.sessions + v.unseen_in_gap + v.unseen_died + v.unseen_missed, sessions);

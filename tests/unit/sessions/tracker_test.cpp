@@ -168,6 +168,21 @@ TEST_F(TrackerTest, RekeysContinueTheSession) {
   EXPECT_EQ(tracker_.baseline(kAlice)->open->handshakes, 9U);
 }
 
+TEST_F(TrackerTest, WhatTheGatewaySendsIsNoSignOfThePeersLife) {
+  connect_alice();
+  peers_[kAlice].rx += 500;
+  EXPECT_TRUE(poll(30).empty());
+  for (std::int64_t t = 40; t <= 200; t += 10) {
+    if (t <= 120) peers_[kAlice].tx += 148;  // the gateway calls a peer that has gone
+    EXPECT_TRUE(poll(t).empty());
+  }
+  const auto closed = only<Closed>(poll(220));
+  EXPECT_EQ(closed.reason, CloseReason::expired);
+  EXPECT_EQ(closed.end, wall(30));
+  EXPECT_EQ(closed.bounds, (Bounds{wall(20), wall(30)}));
+  EXPECT_EQ(closed.traffic, (Traffic{180 + 500, 92 + 9 * 148}));
+}
+
 TEST_F(TrackerTest, AHandshakeJustBelowTheLimitContinuesAndAtTheLimitSupersedes) {
   connect_alice();  // handshake at 15
   for (std::int64_t t = 30; t <= 190; t += 10) poll(t);
