@@ -169,8 +169,9 @@ void World::packet(std::uint32_t peer, std::uint64_t rx, std::uint64_t tx) {
   o.tx += tx;
   truth.rx += rx;
   truth.tx += tx;
+  if (rx == 0) return;  // what the gateway sends is no sign of the peer's life
   truth.last_packet = time_;
-  if (rx != 0) o.address = clients_[peer].address;
+  o.address = clients_[peer].address;
 }
 
 void World::stray(std::uint32_t peer, std::uint64_t rx, std::uint64_t tx) {
@@ -211,7 +212,7 @@ void World::act_up(std::uint32_t peer) {
   if (chance(0.02)) c.address = static_cast<std::uint32_t>(between(1, 1'000'000));
   const auto size = [this] { return kEmptyPacket + 16 * static_cast<std::uint64_t>(between(0, 4000)); };
   if (c.silent) {
-    packet(peer, 0, size());
+    packet(peer, chance(0.3) ? kEmptyPacket : 0, size());  // answered by a keepalive once in 10 s
   } else {
     packet(peer, size(), chance(0.7) ? size() : 0);
   }

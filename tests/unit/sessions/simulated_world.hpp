@@ -20,7 +20,7 @@ struct TruthSession {
   std::uint32_t peer = 0;
   Nanos first_handshake = 0;
   Nanos last_handshake = 0;
-  Nanos last_packet = 0;
+  Nanos last_packet = 0;  // from the peer
   std::uint64_t rx = 0;
   std::uint64_t tx = 0;
   bool ended = false;  // its keys were lost: the object died, or the link went down and the daemon was told

@@ -239,13 +239,13 @@ TEST_F(TrackerTest, ExpiresAfterTimeoutPlusPollPlusRetry) {
 TEST_F(TrackerTest, TheEndIsNeverLaterThanTheKey) {
   connect_alice();  // handshake at 15: the key dies at 195
   for (std::int64_t t = 30; t < 210; t += 10) {
-    peers_[kAlice].tx += 148;
+    peers_[kAlice].rx += 148;
     poll(t);
   }
-  peers_[kAlice].tx += 148;
+  peers_[kAlice].rx += 148;
   const auto closed = only<Closed>(poll(210));
   EXPECT_EQ(closed.end, wall(195));
-  EXPECT_EQ(closed.traffic.tx, 92U + 19 * 148);
+  EXPECT_EQ(closed.traffic.rx, 180U + 19 * 148);
 }
 
 TEST_F(TrackerTest, AnIncompleteSnapshotDoesNotExpireWhatItDoesNotShow) {
