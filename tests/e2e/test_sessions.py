@@ -10,7 +10,7 @@ from lab.waiting import until
 from lab.wireguard import Pings, Profile, run
 
 # What two processes on a loaded machine may be late by, beyond the poll.
-SLACK_S = 1.0
+SLACK_S = 1.5
 INSIDE = "10.66.0.1"
 
 
@@ -87,7 +87,7 @@ class Sessions(LabCase):
         session = self.open_session(self.bilal)
         moves = session["moves"]
         at = time.time()
-        self.lab.internet.move(self.bilal.client.host, "203.0.113.99")
+        self.bilal.client.move(self.lab.internet, "203.0.113.99")
         self.bilal.client.ping(INSIDE)
         seen = until(lambda: self.admin.peer(self.bilal.id)["connected"]["endpoint"].startswith("203.0.113.99:"), 10, "the new address")
         self.assertTrue(seen)
@@ -113,16 +113,7 @@ class Sessions(LabCase):
         at_return = self.gateway.dump().get(self.chandni.key)
         self.assertTrue(answer["stopped"])
         self.assertEqual(answer["peer"]["state"], "revoked")
-        last_dump = at_return
-        closed = None
-
-        def ended():
-            nonlocal last_dump, closed
-            last_dump = self.gateway.dump().get(self.chandni.key, last_dump)
-            closed = self.sessions_of(self.chandni)[0]
-            return closed["state"] == "closed"
-
-        until(ended, 10, "the record of the revocation")
+        closed = until(lambda: (s := self.sessions_of(self.chandni)[0])["state"] == "closed" and s, 10, "the record of the revocation")
         pings.stop()
         late_ms = (pings.replies()[-1][0] - returned) * 1000
         print(f"last reply {late_ms:+.1f} ms from the return of the call", flush=True)
@@ -130,10 +121,11 @@ class Sessions(LabCase):
         self.assertEqual((closed["id"], closed["reason"], closed["end_inferred"]), (session["id"], "revoked", False))
         self.assertLessEqual(abs(seconds(closed["ended_at"]) - returned), POLL_S + SLACK_S)
         if at_return is not None:
-            # The final figures are from the snapshot after the traffic was cut: not less than at the return, not more than at the end.
+            # The final figures are those of the last snapshot before the peer left the device. What still came in from a client
+            # that kept on sending counts too, so they lie between the figures at the return and what it sent by the end.
             self.assertGreaterEqual(closed["rx_bytes"], at_return.rx)
-            self.assertLessEqual(closed["rx_bytes"], last_dump.rx)
-            self.assertEqual(closed["tx_bytes"], last_dump.tx)
+            self.assertLessEqual(closed["rx_bytes"], self.chandni.client.server().tx)
+            self.assertEqual(closed["tx_bytes"], at_return.tx)
         until(lambda: self.chandni.key not in self.gateway.dump(), 10, "the peer to leave the device")
         self.assertFalse(self.chandni.client.reaches(INSIDE))
         leaf = self.gateway.session_events(2, session["id"])[0]
@@ -144,15 +136,14 @@ class Sessions(LabCase):
 
     def test_5_wrong_preshared_key(self):
         wrong = run("wg", "genpsk").stdout.strip()
+        self.assertEqual(self.gateway.dump()[self.daud.key].rx, 0)
         self.daud.client.connect(Profile(self.daud.profile.text).with_line("PresharedKey", wrong))
-        before = self.gateway.dump()[self.daud.key].rx
 
         def attempted():
             return [leaf for leaf in self.gateway.session_events(99) if leaf["sanad"]["peer"] == self.daud.id]
 
         self.assertFalse(self.daud.client.reaches(INSIDE, tries=2))
         found = until(attempted, 30, "the attempt in the log", every=0.5)
-        self.assertEqual(before, 0)
         self.assertGreaterEqual(int(found[0]["sanad"]["count_at_least"]), 1)
         self.assertEqual(found[0]["personal"]["src_endpoint.ip"], "198.51.100.10")
         self.assertEqual(self.sessions_of(self.daud), [])
@@ -165,8 +156,9 @@ class Sessions(LabCase):
         mine = [s for s in sessions if s["peer"]["id"] == self.daud.id]
         self.assertEqual(len(mine), 1)
         attempts = [leaf["traffic"] for leaf in attempted()]
-        received = mine[0]["rx_bytes"] + sum(int(t["bytes_in"]) for t in attempts)
-        sent = mine[0]["tx_bytes"] + sum(int(t["bytes_out"]) for t in attempts)
+        # OCSF: in and out as the source sees them, and the source is the client.
+        received = mine[0]["rx_bytes"] + sum(int(t["bytes_out"]) for t in attempts)
+        sent = mine[0]["tx_bytes"] + sum(int(t["bytes_in"]) for t in attempts)
         self.assertEqual((received, sent), (dumped[self.daud.key].rx, dumped[self.daud.key].tx))
 
     def test_6_who_held(self):
@@ -211,7 +203,7 @@ class Sessions(LabCase):
         closed = self.gateway.session_events(2, session["id"])
         self.assertEqual(len(closed), 1)
         self.assertEqual(closed[0]["status_code"], "Idle-Timeout")
-        self.assertEqual(int(closed[0]["cumulative_traffic"]["bytes_in"]), session["rx_bytes"])
+        self.assertEqual(int(closed[0]["cumulative_traffic"]["bytes_out"]), session["rx_bytes"])
 
     def test_9_nothing_personal_in_the_log(self):
         self.assert_log_is_whole_and_impersonal(self.everybody)

@@ -1,5 +1,6 @@
-// sanad_test_certs: a company's root, and a registration certificate for one gateway under it. What `sanad registrar` will do with
-// policy, records and revocation; here only so that demo and tests have a certificate that somebody else than the gateway signed.
+// sanad_test_certs: a company's root, and a registration certificate for one gateway under it. What `sanad registrar` will do
+// with policy, records and revocation; here only so that demo and tests have a certificate that somebody else than the gateway
+// signed.
 
 #include <CLI/CLI.hpp>
 #include <chrono>
@@ -62,7 +63,8 @@ Result<void> make(const Wanted& wanted) {
 }  // namespace sanad
 
 int main(int argc, char** argv) {
-  CLI::App app{"Makes DIR/trust.pem, a company's root, and DIR/certificate.pem, a gateway's registration under it", "sanad_test_certs"};
+  CLI::App app{"Makes DIR/trust.pem, a company's root, and DIR/certificate.pem, a gateway's registration under it",
+               "sanad_test_certs"};
   sanad::Wanted wanted;
   app.add_option("--out", wanted.directory, "an existing directory")->required();
   app.add_option("--registration-key", wanted.registration_key, "the gateway's, PEM, mode 0600")->required();

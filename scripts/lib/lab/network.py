@@ -23,6 +23,7 @@ class Host:
     def __init__(self, name, namespace):
         self.name = name
         self.namespace = namespace
+        self.uplinks = 0
 
     def command(self, *command):
         return ["ip", "netns", "exec", self.namespace, *[str(part) for part in command]]
@@ -47,7 +48,8 @@ class Internet:
         self._mark = mark
         self.hosts = []
         self.backbone = self._add("net")
-        self.backbone.ip("link", "add", "br0", "type", "bridge")
+        # An address of its own: a bridge otherwise takes the lowest of its ports', and changes it under everybody's ARP cache.
+        self.backbone.ip("link", "add", "br0", "address", "02:00:00:00:00:01", "type", "bridge")
         for network, router in ROUTERS.items():
             self.backbone.ip("addr", "add", f"{router}/24", "dev", "br0")
         self.backbone.ip("link", "set", "br0", "up")
@@ -61,19 +63,24 @@ class Internet:
         return host
 
     def add_host(self, name, address):
-        """A host on the internet, `address` on its eth0."""
+        """A host on the internet, `address` on its uplink."""
         host = self._add(name)
-        self.backbone.ip("link", "add", f"to-{name}", "type", "veth", "peer", "name", "eth0", "netns", host.namespace)
-        self.backbone.ip("link", "set", f"to-{name}", "master", "br0", "up")
-        host.ip("link", "set", "eth0", "up")
-        self.move(host, address)
+        self._plug(host, address)
         return host
 
-    def move(self, host, address):
-        """To another address, which may be in another network: what a laptop does between office and café."""
-        host.ip("addr", "flush", "dev", "eth0", "scope", "global")
-        host.ip("addr", "add", f"{address}/24", "dev", "eth0")
+    def _plug(self, host, address):
+        host.uplinks += 1
+        here, there = f"to-{host.name}-{host.uplinks}", f"eth{host.uplinks - 1}"
+        self.backbone.ip("link", "add", here, "type", "veth", "peer", "name", there, "netns", host.namespace)
+        self.backbone.ip("link", "set", here, "master", "br0", "up")
+        host.ip("addr", "add", f"{address}/24", "dev", there)
+        host.ip("link", "set", there, "up")
         host.ip("route", "replace", "default", "via", ROUTERS[network_of(address)])
+
+    def move(self, host, address):
+        """Off one network and onto another, as a laptop that leaves the office for a café."""
+        host.ip("link", "delete", f"eth{host.uplinks - 1}")
+        self._plug(host, address)
 
     def add_behind(self, gateway, name, gateway_address, address):
         """A host that only `gateway` reaches, in a /24 of their own; it knows no way anywhere else."""

@@ -101,6 +101,13 @@ class Client:
     def reaches(self, address, tries=3):
         return self.host.run("ping", "-n", "-c", str(tries), "-i", "0.2", "-W", "1", address, check=False).returncode == 0
 
+    def move(self, internet, address):
+        """To another network, and what the WireGuard apps do when the phone says that it has changed: the endpoint is set
+        anew. wireguard-go by itself holds on to its old source address until a handshake fails, 15 s later."""
+        internet.move(self.host, address)
+        server = self.server()
+        self.host.run("wg", "set", self.interface, "peer", server.public_key, "endpoint", server.endpoint)
+
     def disconnect(self):
         """Off without a word, as a laptop whose lid is shut."""
         if self._process is None:
@@ -128,7 +135,8 @@ class Pings:
 
     def replies(self):
         """[(arrival in Unix seconds, sequence number)]"""
-        self._read()
+        if not self._process.stdout.closed:
+            self._read()
         return [(float(at), int(number))
                 for at, number in re.findall(r"\[(\d+\.\d+)\] \d+ bytes from [^\n]*icmp_seq=(\d+)[^\n]*time=", self._text)]
 
@@ -139,7 +147,8 @@ class Pings:
         """(sent, received), as ping itself counted."""
         self._process.send_signal(signal.SIGINT)
         os.set_blocking(self._process.stdout.fileno(), True)
-        self._text += self._process.stdout.read() or ""
+        with self._process.stdout as out:
+            self._text += out.read() or ""
         self._process.wait()
         sent, received = re.search(r"(\d+) packets transmitted, (\d+) received", self._text).groups()
         return int(sent), int(received)
