@@ -572,12 +572,13 @@ std::vector<Event> Tracker::Impl::close_all(Instant when, CloseReason reason) {
   for (const wg::PublicKey& key : keys) {
     PeerRecord& record = peers_.find(key)->second;
     const auto it = open_.find(key);
+    if (it->second.last_handshake > when.boot) continue;  // it began after that, seen by a snapshot made meanwhile
     const bool outlived = when.boot - it->second.last_handshake > kKeyLife;
     Closed closed = closing(key, record, it->second, outlived ? CloseReason::expired : reason);
     if (!outlived) {
       closed.end = when.wall;
       closed.end_inferred = false;
-      closed.bounds = Bounds{wall_at(when, record.sampled.boot), when.wall};
+      closed.bounds = Bounds{wall_at(when, std::min(record.sampled.boot, when.boot)), when.wall};
     }
     events.emplace_back(closed);
     OutsideState& outside = outside_[key];

@@ -78,9 +78,10 @@ class Tracker {
   // Undoes it: the peer was enabled again before it was removed.
   void cancel_removal(const wg::PublicKey& peer);
 
-  // The link went down, or the backend died: all open sessions close, at `when`, from the last sample. Counters outlive a
-  // link that is down: with one more observe() before link_down() the figures are exact; without, the bytes since the last
-  // sample go to the peer's next session.
+  // The link went down, or the backend died: all open sessions close, at `when`, from the last sample. `when` is
+  // the moment of the announcement, read before any snapshot made because of it: later handshakes are new sessions. Counters
+  // outlive a link that is down: with one more observe() before link_down() the figures are exact; without, the bytes since the
+  // last sample go to the peer's next session.
   std::vector<Event> link_down(Instant when);
   std::vector<Event> device_lost(Instant when);
 

@@ -248,6 +248,7 @@ void World::lose_keys(bool announced) {
     if (announced) {
       end_session(peer, false);
       clients_[peer].stray = true;
+      clients_[peer].next = std::max(clients_[peer].next, time_ + kSecond);  // the link is down that long at least
       continue;
     }
     Client& c = clients_[peer];

@@ -113,12 +113,9 @@ class Gateway {
       }
     }
     if (happens(to - from, 40'000)) {
-      Instant now = when(cursor);
+      const Instant now = when(cursor);
       world_.lose_keys(true);
-      if (chance(0.5)) {
-        observe(cursor, true);
-        now = world_.clocks(world_.time());
-      }
+      if (chance(0.5)) observe(cursor, true);
       judge_.commit(cursor, tracker_.link_down(now), tracker_, nullptr);
       spare_ = true;
       ++links_;
