@@ -71,6 +71,7 @@ class Gateway {
     if (wait > 20 * kSecond) world_.mix_recent(from);
     const Nanos at = from + wait;
     meanwhile(from, at);
+    world_.advance(at);
     if (wait > 20 * kSecond) world_.mix_recent(from);
     poll(at);
   }
@@ -118,6 +119,7 @@ class Gateway {
       if (chance(0.5)) observe(cursor, true);
       judge_.commit(cursor, tracker_.link_down(now), tracker_, nullptr);
       spare_ = true;
+      next_checkpoint_ = cursor;
       ++links_;
     }
     if (happens(to - from, 60'000)) {
@@ -147,7 +149,7 @@ class Gateway {
     const bool complete = calm_ || !chance(0.05);
     if (!complete) ++incomplete_;
     const bool die = !spare_ && happens(kPoll, 800);
-    spare_ = false;
+    if (complete) spare_ = false;
     const bool before_commit = die && chance(0.5);
     observe(at, complete, !before_commit);
     if (die) {
@@ -155,7 +157,7 @@ class Gateway {
       restart();
       return;
     }
-    if (happens(kPoll, 2'000)) {
+    if (!spare_ && happens(kPoll, 2'000)) {
       judge_.checkpoint(tracker_.take_dirty());
       if (complete) checkpointed_ = world_.time();
       ++stops_;
@@ -276,7 +278,7 @@ class Gateway {
   Nanos checkpointed_ = 0;
   Nanos next_step_ = 0;
   std::uint32_t durable_device_ = 1;
-  bool spare_ = false;  // the tail of a session closed by link_down is only known to the running tracker
+  bool spare_ = false;  // until a checkpoint, a handshake unread at link_down is only known to the running tracker
   bool calm_ = false;
   std::uint64_t polls_ = 0, incomplete_ = 0, kills_ = 0, stops_ = 0, reboots_ = 0, devices_ = 0, links_ = 0, steps_ = 0,
                 foreign_ = 0, ours_ = 0;
