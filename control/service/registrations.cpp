@@ -32,13 +32,14 @@ void Registrations::install(Caller caller, InstallRegistration input, Done<Chang
   auto verified = gateway_.registration().check(input.certificate_pem);
   if (!verified) {
     Error error = verified.error();
-    if (error.field.empty()) error.field = "certificate_pem";
+    error.field = "certificate_pem";  // what the caller sent, whichever claim of it is wrong: the message says that
     return done(error);
   }
   const std::string fingerprint = hex_encode(verified->certificate.fingerprint);
   gateway_.change<History>(
       [input, fingerprint, caller, reporter = gateway_.reporter()](ledger::Transaction& txn) -> Result<History> {
-        audit::EntityChange change{.verb = audit::EntityVerb::create, .action = "install", .type = "registration", .id = fingerprint};
+        audit::EntityChange change{
+            .verb = audit::EntityVerb::create, .action = "install", .type = "registration", .id = fingerprint};
         if (!reporter.certificate_fingerprint.empty()) change.details["replaces"] = reporter.certificate_fingerprint;
         if (input.reference) change.details["reference"] = *input.reference;
         if (!input.note.empty()) change.personal.push_back({"entity.note", boost::json::value(input.note), ""});
@@ -72,11 +73,13 @@ void Registrations::grace(Caller caller, WallTime until, std::string announcemen
   if (auto ok = check_text("announcement", announcement, kMaxAnnouncement); !ok) return done(ok.error());
   if (until <= now().wall) return done(Error{Errc::invalid_argument, "is in the past", "until"});
   if (gateway_.registration().history().empty())
-    return done(Error{Errc::not_found, "no registration is installed that could be extended", "", "sanad registration install CERT"});
+    return done(
+        Error{Errc::not_found, "no registration is installed that could be extended", "", "sanad registration install CERT"});
   gateway_.change<History>(
       [caller, until, announcement, fingerprint = gateway_.registration().history().back().fingerprint,
        reporter = gateway_.reporter()](ledger::Transaction& txn) -> Result<History> {
-        audit::EntityChange change{.verb = audit::EntityVerb::update, .action = "grace", .type = "registration", .id = fingerprint};
+        audit::EntityChange change{
+            .verb = audit::EntityVerb::update, .action = "grace", .type = "registration", .id = fingerprint};
         change.details["until"] = to_rfc3339(until);
         change.personal.push_back({"entity.announcement", boost::json::value(announcement), ""});
         auto index = txn.append(audit::entity_management(reporter, txn.now().wall, audit_actor(caller), std::move(change)));

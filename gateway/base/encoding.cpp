@@ -117,10 +117,11 @@ bool is_plain_text(std::string_view text) {
       if ((next & 0xc0U) != 0x80) return false;
       code = (code << 6U) | (next & 0x3fU);
     }
-    // Overlong forms, surrogates and C1 controls are refused; so are U+2028 and U+2029, which editors break lines at.
+    // Overlong forms, surrogates and C1 controls are refused; so are U+2028 and U+2029, which editors break lines at, and the
+    // marks that turn the direction of all that follows (U+202A to U+202E, U+2066 to U+2069): a name with one reads as another.
     constexpr std::array<std::uint32_t, 4> kLowest{0, 0x80, 0x800, 0x10000};
-    if (code < kLowest[extra] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) || code < 0xa0 || code == 0x2028 ||
-        code == 0x2029)
+    if (code < kLowest[extra] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) || code < 0xa0 ||
+        (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069))
       return false;
     i += extra + 1;
   }
