@@ -8,6 +8,7 @@
 
 #include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstdio>
@@ -69,10 +70,12 @@ int run(const std::filesystem::path& config_file) {
   boost::asio::io_context loop(1);
 
   // Storage: the ledger's own thread. Its commits wake whoever follows the log.
-  service::Gateway* followed = nullptr;  // set before the first commit
+  service::Gateway* followed = nullptr;  // read and set on the loop thread only; the ledger commits once more after the loop
   ledger::LedgerOptions options;
-  options.on_commit = [&followed](std::uint64_t first, std::uint64_t count) {
-    if (followed != nullptr) followed->committed(first, count);
+  options.on_commit = [&loop, &followed](std::uint64_t, std::uint64_t) {
+    boost::asio::post(loop, [&followed] {
+      if (followed != nullptr) followed->committed();
+    });
   };
   auto ledger = ledger::Ledger::open(config.gateway.state_dir / "state.db", std::move(options));
   if (!ledger) return fail(ledger.error());

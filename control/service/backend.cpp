@@ -16,7 +16,8 @@ Result<BackendStarted> Backend::start() {
   const bool is_kernel = *present && (*present)->kind == "wireguard";
   const bool is_tun = *present && (*present)->kind == "tun";
   if (*present && !is_kernel && !is_tun)
-    return Error{Errc::conflict, "the name " + settings_.name + " is taken by an interface of another kind (\"" + (*present)->kind + "\")", "",
+    return Error{Errc::conflict,
+                 "the name " + settings_.name + " is taken by an interface of another kind (\"" + (*present)->kind + "\")", "",
                  "rename it, or choose another interfaces[].name"};
   // What is there decides: an interface that carries tunnels is adopted, never replaced by one of the other kind.
   bool kernel = is_kernel;
@@ -34,7 +35,7 @@ Result<BackendStarted> Backend::start() {
   auto started = kernel ? start_kernel() : start_userspace();
   if (!started) return std::move(started).error().within("couldn't bring up " + settings_.name);
   started->adopted = started->adopted && present->has_value();
-  if (auto ready = repair_link(); !ready) return std::move(ready).error();
+  if (auto ready = repair(); !ready) return std::move(ready).error();
   return started;
 }
 
@@ -73,36 +74,55 @@ Result<wg::Snapshot> Backend::snapshot() {
 
 Result<BootTime> Backend::apply(const wg::DeviceChange& change) {
   if (!client_) return Error{Errc::unavailable, settings_.name + " is not up"};
-  if (auto applied = client_->apply(change); !applied) return std::move(applied).error().within("couldn't change device " + settings_.name);
+  if (auto applied = client_->apply(change); !applied)
+    return std::move(applied).error().within("couldn't change device " + settings_.name);
   return now().boot;
 }
 
-Result<std::vector<std::string>> Backend::repair_link() {
-  std::vector<std::string> repaired;
+void Backend::want(config::Interface settings, std::vector<IpPrefix> routes) {
+  settings_ = std::move(settings);
+  routes_ = std::move(routes);
+}
+
+Result<LinkRepair> Backend::repair() {
+  LinkRepair out;
   auto state = link_.read(settings_.name);
   if (!state) return state.error();
   if (!*state) return Error{Errc::not_found, "interface " + settings_.name + " is gone"};
   const auto& link = **state;
   for (const auto& wanted : settings_.addresses)
     if (std::find(link.addresses.begin(), link.addresses.end(), wanted) == link.addresses.end())
-      repaired.push_back("address " + wanted.to_string() + " was missing");
+      out.drift.push_back("address " + wanted.to_string() + " was missing");
   if (auto set = link_.set_addresses(settings_.name, settings_.addresses); !set) return set.error();
   if (link.mtu != settings_.mtu) {
-    repaired.push_back("MTU was " + std::to_string(link.mtu));
+    out.drift.push_back("MTU was " + std::to_string(link.mtu));
     if (auto set = link_.set_mtu(settings_.name, settings_.mtu); !set) return set.error();
   }
   if (!link.up) {
-    repaired.emplace_back("the link was down");
+    out.drift.emplace_back("the link was down");
     if (auto set = link_.set_up(settings_.name, true); !set) return set.error();
   }
-  if (auto set = link_.sync_routes(settings_.name, routes_); !set) return set.error();
-  return repaired;
+  // One destination that is routed elsewhere must not cost everybody the tunnel.
+  if (auto set = link_.sync_routes(settings_.name, routes_); !set) out.problem = set.error().message;
+  return out;
+}
+
+Result<LinkNow> Backend::look() {
+  auto state = link_.read(settings_.name);
+  if (!state) return state.error();
+  if (!*state) return LinkNow{};
+  return LinkNow{true, (*state)->up};
 }
 
 Result<void> Backend::destroy() {
   client_.reset();
   if (process_) return wg::stop_backend(*std::exchange(process_, std::nullopt));
   return link_.remove(settings_.name);
+}
+
+BackendPorts make_backend(config::Interface settings) {
+  auto backend = std::make_shared<Backend>(std::move(settings));
+  return {backend, backend};
 }
 
 }  // namespace sanad::service

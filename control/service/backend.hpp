@@ -7,39 +7,26 @@
 #include <string>
 #include <vector>
 
-#include "config/config.hpp"
-#include "gateway/base/unique_fd.hpp"
+#include "control/service/backend_port.hpp"
 #include "gateway/link/link.hpp"
 #include "gateway/wg/device_client.hpp"
 #include "gateway/wg/userspace/process.hpp"
 
 namespace sanad::service {
 
-struct BackendStarted {
-  bool kernel = false;
-  bool adopted = false;                 // the interface (or its wireguard-go) was there before us
-  std::optional<UniqueFd> death;        // pidfd of wireguard-go: readable when it has died; the receiver owns it
-};
-
-class Backend {
+class Backend final : public DevicePort, public LinkPort {
  public:
   explicit Backend(config::Interface settings) : settings_(std::move(settings)) {}
 
-  // Adopts the interface or creates it, then sets addresses and MTU and brings it up. `auto` takes the kernel where
-  // the host has it. Keys, port and peers are the reconciler's to set. May be called again after a failure or a death.
-  Result<BackendStarted> start();
+  // `auto` takes the kernel where the host has it.
+  Result<BackendStarted> start() override;
+  Result<wg::Snapshot> snapshot() override;
+  Result<BootTime> apply(const wg::DeviceChange& change) override;
+  Result<void> destroy() override;
 
-  Result<wg::Snapshot> snapshot();
-  // NOT atomic, see wg::DeviceClient. Returns the boot time at which the last message was answered.
-  Result<BootTime> apply(const wg::DeviceChange& change);
-  // Addresses, MTU, up: put right what somebody changed; returns what that was, in words. Cheap when all is right.
-  Result<std::vector<std::string>> repair_link();
-  // Destinations that need a route of their own (allowed IPs outside the interface's networks); part of repair_link() after.
-  void set_routes(std::vector<IpPrefix> destinations) { routes_ = std::move(destinations); }
-  // Takes the interface down and away (and wireguard-go with it): stop.keep_interfaces = false.
-  Result<void> destroy();
-
-  void configure(config::Interface settings) { settings_ = std::move(settings); }
+  void want(config::Interface settings, std::vector<IpPrefix> routes) override;
+  Result<LinkNow> look() override;
+  Result<LinkRepair> repair() override;
 
  private:
   Result<BackendStarted> start_kernel();
@@ -51,5 +38,7 @@ class Backend {
   std::unique_ptr<wg::DeviceClient> client_;
   std::optional<wg::ProcessHandle> process_;  // unset on the kernel backend
 };
+
+BackendPorts make_backend(config::Interface settings);
 
 }  // namespace sanad::service

@@ -11,8 +11,8 @@
 namespace sanad::service {
 
 struct ClockChange {
-  bool stepped = false;          // the wall clock was set; else: synchronisation came or went
-  std::int64_t step_ms = 0;      // how far it jumped, positive = forward
+  bool stepped = false;      // the wall clock was set; else: synchronisation came or went
+  std::int64_t step_ms = 0;  // how far it jumped, positive = forward
   ClockSync sync;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "control/service/backend.hpp"
 #include "control/service/observation_record.hpp"
 #include "gateway/base/encoding.hpp"
 #include "gateway/base/log.hpp"
@@ -18,10 +19,14 @@ std::vector<std::string> interface_names(const config::Config& config) {
 
 sessions::CloseReason leaving_reason(ledger::PeerState state) {
   switch (state) {
-    case ledger::PeerState::revoked: return sessions::CloseReason::revoked;
-    case ledger::PeerState::expired: return sessions::CloseReason::peer_expired;
-    case ledger::PeerState::suspended: return sessions::CloseReason::suspended;
-    default: return sessions::CloseReason::disabled;
+    case ledger::PeerState::revoked:
+      return sessions::CloseReason::revoked;
+    case ledger::PeerState::expired:
+      return sessions::CloseReason::peer_expired;
+    case ledger::PeerState::suspended:
+      return sessions::CloseReason::suspended;
+    default:
+      return sessions::CloseReason::disabled;
   }
 }
 
@@ -53,18 +58,21 @@ Gateway::Gateway(boost::asio::io_context& loop, Worker& device, ledger::Ledger& 
       minute_(loop) {
   for (std::size_t i = 0; i < config_.interfaces.size(); ++i) {
     InterfaceLoop::Sinks sinks{
-        [this](Observation o, std::function<void()> committed) { on_observed(std::move(o), std::move(committed)); },
+        [this](Observation o, InterfaceLoop::Settled settled) { on_observed(std::move(o), std::move(settled)); },
         [this](BackendEvent e) { on_backend(std::move(e)); }};
-    auto one = std::make_unique<InterfaceLoop>(loop_, device_, config_.interfaces[i], config_.sessions, std::move(sinks));
+    auto one = std::make_unique<InterfaceLoop>(loop_, device_, config_.interfaces[i], config_.sessions, std::move(sinks),
+                                               make_backend(config_.interfaces[i]));
     one->set_device(keys[i], public_of(keys[i]));
     interfaces_.push_back(std::move(one));
   }
-  recorder_.on_lost([this](ledger::Transaction& txn, std::uint64_t count, WallTime from, WallTime to) -> Result<void> {
-    boost::json::object details{{"lost_events", count}, {"from", to_rfc3339(from)}, {"to", to_rfc3339(to)}};
-    auto index = txn.append(audit::own_event(audit::Reporter{.gateway_id = config_.gateway.id}, txn.now().wall, "storage_gap", std::move(details)));
-    if (!index) return index.error();
-    return {};
-  });
+  recorder_.on_lost(
+      [id = config_.gateway.id](ledger::Transaction& txn, std::uint64_t count, WallTime from, WallTime to) -> Result<void> {
+        boost::json::object details{{"lost_events", count}, {"from", to_rfc3339(from)}, {"to", to_rfc3339(to)}};
+        auto index =
+            txn.append(audit::own_event(audit::Reporter{.gateway_id = id}, txn.now().wall, "storage_gap", std::move(details)));
+        if (!index) return index.error();
+        return {};
+      });
 }
 
 // ---- Start ----
@@ -81,14 +89,17 @@ void Gateway::start(std::function<void(Result<void>)> ready) {
         reload_material([this, ready](Result<void> loaded) {
           if (!loaded) return ready(std::move(loaded).error());
           install_from_file([this, ready](Result<void> installed) {
-            if (!installed) log::warn("the registration certificate in {} is not used: {}", config_.registration.certificate.string(), installed.error().message);
+            if (!installed)
+              log::warn("the registration certificate in {} is not used: {}", config_.registration.certificate.string(),
+                        installed.error().message);
             start_interfaces(ready);
           });
         });
       });
 }
 
-Result<Gateway::Remembered> Gateway::remember(ledger::Transaction& txn, const std::vector<std::string>& names, const std::string& boot_id) {
+Result<Gateway::Remembered> Gateway::remember(ledger::Transaction& txn, const std::vector<std::string>& names,
+                                              const std::string& boot_id) {
   Remembered out;
   out.registrations = txn.registration_history();
   const bool same_boot = txn.meta(ledger::kMetaBootId) == boot_id;
@@ -127,9 +138,9 @@ void Gateway::restore(Remembered remembered) {
 }
 
 void Gateway::reload_material(std::function<void(Result<void>)> done) {
-  device_.post([this, settings = config_.registration, names = interface_names(config_), done = std::move(done)] {
+  device_.post([this, &loop = loop_, settings = config_.registration, names = interface_names(config_), done = std::move(done)] {
     auto material = load_material(settings, names);
-    boost::asio::post(loop_, [this, material = std::move(material), done]() mutable {
+    boost::asio::post(loop, [this, material = std::move(material), done]() mutable {
       if (!material) return done(material.error());
       registration_.set_material(std::move(*material));
       done({});
@@ -149,10 +160,13 @@ void Gateway::install_from_file(std::function<void(Result<void>)> next) {
   using History = std::vector<ledger::RegistrationRecord>;
   change<History>(
       [pem, fingerprint, reporter = reporter()](ledger::Transaction& txn) -> Result<History> {
-        audit::EntityChange change{.verb = audit::EntityVerb::create, .action = "install", .type = "registration", .id = fingerprint};
+        audit::EntityChange change{
+            .verb = audit::EntityVerb::create, .action = "install", .type = "registration", .id = fingerprint};
         change.details["from"] = "file";
-        ledger::RegistrationRecord record{.certificate_pem = pem, .fingerprint = fingerprint, .installed = txn.now().wall, .from_index = txn.next_index()};
-        if (auto index = txn.append(audit::entity_management(reporter, txn.now().wall, std::nullopt, std::move(change))); !index) return index.error();
+        ledger::RegistrationRecord record{
+            .certificate_pem = pem, .fingerprint = fingerprint, .installed = txn.now().wall, .from_index = txn.next_index()};
+        if (auto index = txn.append(audit::entity_management(reporter, txn.now().wall, std::nullopt, std::move(change))); !index)
+          return index.error();
         txn.put_registration(record);
         return txn.registration_history();
       },
@@ -164,9 +178,11 @@ void Gateway::install_from_file(std::function<void(Result<void>)> next) {
 }
 
 void Gateway::start_interfaces(std::function<void(Result<void>)> ready) {
+  if (stopping_) return;  // asked to stop while the state was being read
   recorder_.record(1, [reporter = reporter(), boot_id = boot_id_](ledger::Transaction& txn) -> Result<void> {
     boost::json::object details{{"boot_id", boot_id}};
-    auto index = txn.append(audit::lifecycle(reporter, txn.now().wall, audit::Lifecycle::start, SANAD_VERSION, std::move(details)));
+    auto index =
+        txn.append(audit::lifecycle(reporter, txn.now().wall, audit::Lifecycle::start, SANAD_VERSION, std::move(details)));
     if (!index) return index.error();
     return {};
   });
@@ -194,29 +210,32 @@ void Gateway::watch_links() {
   link_wait_.assign(copy);
   const auto wait = std::make_shared<std::function<void()>>();  // shared: it names itself to go on waiting
   *wait = [this, weak = std::weak_ptr(wait)] {
-    link_wait_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this, again = weak.lock()](const boost::system::error_code& ec) {
-      if (ec) return;
-      auto events = link_watch_->drain();
-      if (events) {
-        for (const auto& event : *events)
-          for (auto& one : interfaces_)
-            if (!event.overrun && one->settings().name == event.name) one->link_changed(event.up, event.removed);
-      } else {
-        log::warn("{}", events.error().message);
-      }
-      if (again) (*again)();
-    });
+    link_wait_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                          [this, again = weak.lock()](const boost::system::error_code& ec) {
+                            if (ec) return;
+                            auto events = link_watch_->drain();
+                            if (events) {
+                              for (const auto& event : *events)
+                                for (auto& one : interfaces_)
+                                  if (!event.overrun && one->settings().name == event.name)
+                                    one->link_changed(event.up, event.removed);
+                            } else {
+                              log::warn("{}", events.error().message);
+                            }
+                            if (again) (*again)();
+                          });
   };
   (*wait)();
 }
 
 // ---- What the interfaces find ----
 
-void Gateway::on_observed(Observation observation, std::function<void()> committed) {
-  const std::size_t weight = observation.events.size() + observation.drift.size() + 1;
+void Gateway::on_observed(Observation observation, InterfaceLoop::Settled settled) {
+  const std::size_t weight = observation.events.size() + observation.drift.size() + observation.baselines.size() + 1;
   const bool checkpoint = observation.checkpoint;
   for (const auto& drift : observation.drift)
-    log::warn("{}: changed by someone else: {} (was {}, should be {}); put right", observation.interface, reconcile::to_string(drift.kind), drift.was, drift.should_be);
+    log::warn("{}: changed by someone else: {} (was {}, should be {}); put right", observation.interface,
+              reconcile::to_string(drift.kind), drift.was, drift.should_be);
   for (const auto& text : observation.link_drift) log::warn("{}: {}", observation.interface, text);
   auto shared = std::make_shared<const Observation>(std::move(observation));  // shared: the recorder may run the job again
   RecordContext context{reporter(), boot_id_, config_.sessions.poll_interval};
@@ -232,11 +251,11 @@ void Gateway::on_observed(Observation observation, std::function<void()> committ
         }
         return {};
       },
-      std::move(committed));
+      std::move(settled));
 }
 
 void Gateway::on_backend(BackendEvent event) {
-  const std::size_t weight = event.events.size() + 1;
+  const std::size_t weight = event.events.size() + event.baselines.size() + 1;
   auto shared = std::make_shared<const BackendEvent>(std::move(event));  // shared: the recorder may run the job again
   RecordContext context{reporter(), boot_id_, config_.sessions.poll_interval};
   recorder_.record(weight, [shared, context](ledger::Transaction& txn) { return record_backend(txn, *shared, context); });
@@ -271,54 +290,60 @@ void Gateway::every_second() {
 
 void Gateway::settle_due() {
   settling_ = true;
-  ask<ledger::DuePeers>([](ledger::Transaction& txn) -> Result<ledger::DuePeers> { return txn.due_peers(txn.now().wall); },
-                        [this](Result<ledger::DuePeers> due) {
-                          settling_ = false;
-                          if (!due) {
-                            next_due_ = now().wall + std::chrono::seconds{10};
-                            return;
-                          }
-                          next_due_ = due->next.value_or(WallTime{INT64_MAX});
-                          std::vector<ledger::PeerRecord> changed;
-                          for (auto& peer : due->expired)
-                            if (auto* one = interface(peer.interface); one != nullptr && one->serves(peer.public_key)) changed.push_back(std::move(peer));
-                          for (auto& peer : due->begun)
-                            if (auto* one = interface(peer.interface); one != nullptr && !one->serves(peer.public_key)) changed.push_back(std::move(peer));
-                          if (changed.empty()) return;
-                          put_in_force(changed);
-                          auto about = reporter();
-                          recorder_.record(changed.size(), [about, changed](ledger::Transaction& txn) -> Result<void> {
-                            for (const auto& peer : changed) {
-                              const bool begins = ledger::state_of(peer, txn.now().wall) == ledger::PeerState::active;
-                              audit::EntityChange entry{.verb = begins ? audit::EntityVerb::enable : audit::EntityVerb::disable,
-                                                        .action = begins ? "begin" : "expire",
-                                                        .type = "peer",
-                                                        .id = peer.id};
-                              if (auto index = txn.append(audit::entity_management(about, txn.now().wall, std::nullopt, std::move(entry))); !index)
-                                return index.error();
-                              if (begins)
-                                if (auto marked = txn.mark_on_device(peer.id, true); !marked) return marked;
-                            }
-                            return {};
-                          });
-                        });
+  next_due_ = WallTime{INT64_MAX};  // whatever moves it while the question is under way is kept
+  ask<ledger::DuePeers>(
+      [](ledger::Transaction& txn) -> Result<ledger::DuePeers> { return txn.due_peers(txn.now().wall); },
+      [this](Result<ledger::DuePeers> due) {
+        settling_ = false;
+        if (!due) {
+          next_due_ = std::min(next_due_, now().wall + std::chrono::seconds{10});
+          return;
+        }
+        next_due_ = std::min(next_due_, due->next.value_or(WallTime{INT64_MAX}));
+        std::vector<ledger::PeerRecord> changed;
+        for (auto& peer : due->expired)
+          if (auto* one = interface(peer.interface); one != nullptr && one->serves(peer.public_key))
+            changed.push_back(std::move(peer));
+        for (auto& peer : due->begun)
+          if (auto* one = interface(peer.interface); one != nullptr && !one->serves(peer.public_key))
+            changed.push_back(std::move(peer));
+        if (changed.empty()) return;
+        put_in_force(changed);
+        auto about = reporter();
+        recorder_.record(changed.size(), [about, changed](ledger::Transaction& txn) -> Result<void> {
+          for (const auto& peer : changed) {
+            const bool begins = ledger::state_of(peer, txn.now().wall) == ledger::PeerState::active;
+            audit::EntityChange entry{.verb = begins ? audit::EntityVerb::enable : audit::EntityVerb::disable,
+                                      .action = begins ? "begin" : "expire",
+                                      .type = "peer",
+                                      .id = peer.id};
+            if (auto index = txn.append(audit::entity_management(about, txn.now().wall, std::nullopt, std::move(entry))); !index)
+              return index.error();
+            if (begins)
+              if (auto marked = txn.mark_on_device(peer.id, true); !marked) return marked;
+          }
+          return {};
+        });
+      });
 }
 
 void Gateway::check_host() {
   if (stopping_) return;
   if (!std::exchange(host_checking_, true)) {
-    device_.post([this, rules = host_rules_, first = std::exchange(host_first_, false)] {
+    device_.post([this, &loop = loop_, rules = host_rules_, first = std::exchange(host_first_, false)] {
       auto changed = rules->enforce(first);
-      boost::asio::post(loop_, [this, changed = std::move(changed)] {
+      boost::asio::post(loop, [this, changed = std::move(changed)] {
         host_checking_ = false;
-        if (!changed) return log::warn("{}{}{}", changed.error().message, changed.error().hint.empty() ? "" : ". ", changed.error().hint);
+        if (!changed)
+          return log::warn("{}{}{}", changed.error().message, changed.error().hint.empty() ? "" : ". ", changed.error().hint);
         if (changed->empty()) return;
         for (const auto& text : *changed) log::info("{}", text);
         auto about = reporter();
         recorder_.record(changed->size(), [about, texts = *changed](ledger::Transaction& txn) -> Result<void> {
           for (const auto& text : texts) {
             boost::json::object details{{"change", text}};
-            if (auto index = txn.append(audit::own_event(about, txn.now().wall, "host_changed", std::move(details))); !index) return index.error();
+            if (auto index = txn.append(audit::own_event(about, txn.now().wall, "host_changed", std::move(details))); !index)
+              return index.error();
           }
           return {};
         });
@@ -336,6 +361,7 @@ void Gateway::every_minute() {
   minute_.async_wait([this](const boost::system::error_code& ec) {
     if (ec || stopping_) return;
     clock_watch_.look_at_sync();
+    refusals_.settle();
     reload_material([this](Result<void> loaded) {
       if (!loaded) log::warn("{}", loaded.error().message);
       judge_registration();
@@ -353,12 +379,14 @@ void Gateway::judge_registration() {
   log::info("registration: {} ({})", registration::to_string(after.kind), registration::to_string(after.action));
   for (const auto& finding : after.findings) log::warn("registration: {}", finding.detail);
   auto about = reporter();
-  recorder_.record(1, [about, from = std::string(registration::to_string(before.kind)), to = std::string(registration::to_string(after.kind)),
-                       action = std::string(registration::to_string(after.action))](ledger::Transaction& txn) -> Result<void> {
-    auto index = txn.append(audit::standing_changed(about, txn.now().wall, from, to, action));
-    if (!index) return index.error();
-    return {};
-  });
+  recorder_.record(
+      1,
+      [about, from = std::string(registration::to_string(before.kind)), to = std::string(registration::to_string(after.kind)),
+       action = std::string(registration::to_string(after.action))](ledger::Transaction& txn) -> Result<void> {
+        auto index = txn.append(audit::standing_changed(about, txn.now().wall, from, to, action));
+        if (!index) return index.error();
+        return {};
+      });
   if (suspended() == was_suspended_) return;
   was_suspended_ = suspended();
   if (was_suspended_) {
@@ -380,7 +408,8 @@ void Gateway::judge_registration() {
 }
 
 bool Gateway::may_serve(const ledger::PeerRecord& peer, WallTime now) const {
-  return registration_.standing().action != registration::Action::suspend && ledger::state_of(peer, now) == ledger::PeerState::active;
+  return !withheld_.contains(peer.id) && registration_.standing().action != registration::Action::suspend &&
+         ledger::state_of(peer, now) == ledger::PeerState::active;
 }
 
 void Gateway::put_in_force(const std::vector<ledger::PeerRecord>& peers) {
@@ -443,19 +472,18 @@ std::uint64_t Gateway::subscribe(std::function<void()> wake) {
   return next_follower_++;
 }
 
-void Gateway::committed(std::uint64_t /*first*/, std::uint64_t /*count*/) {
-  boost::asio::post(loop_, [this] {
-    // A follower may unsubscribe, or subscribe, while it is woken.
-    const auto followers = followers_;
-    for (const auto& [id, wake] : followers)
-      if (followers_.contains(id)) wake();
-  });
+void Gateway::committed() {
+  // A follower may unsubscribe, or subscribe, while it is woken.
+  const auto followers = followers_;
+  for (const auto& [id, wake] : followers)
+    if (followers_.contains(id)) wake();
 }
 
 void Gateway::stop(std::string reason, std::function<void()> stopped) {
   if (std::exchange(stopping_, true)) return;
   for (auto* timer : {&second_, &host_, &minute_}) timer->cancel();
   clock_watch_.stop();
+  refusals_.settle(true);
   boost::system::error_code ignored;
   link_wait_.close(ignored);
   auto waiting = std::make_shared<std::size_t>(interfaces_.size());  // shared by the callbacks of all interfaces
@@ -464,7 +492,8 @@ void Gateway::stop(std::string reason, std::function<void()> stopped) {
       if (--*waiting != 0) return;
       recorder_.record(1, [about = reporter(), reason](ledger::Transaction& txn) -> Result<void> {
         boost::json::object details{{"reason", reason}};
-        auto index = txn.append(audit::lifecycle(about, txn.now().wall, audit::Lifecycle::stop, SANAD_VERSION, std::move(details)));
+        auto index =
+            txn.append(audit::lifecycle(about, txn.now().wall, audit::Lifecycle::stop, SANAD_VERSION, std::move(details)));
         if (!index) return index.error();
         return {};
       });

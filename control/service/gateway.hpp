@@ -1,6 +1,10 @@
 #pragma once
 // The state that the use cases share: everything here belongs to the loop thread. Jobs given to change() and ask() run on the
 // storage thread and see only what they captured by value.
+//
+// Lifetimes: the loop outlives the ledger and the device worker, and those outlive the Gateway, whose destructor does not wait
+// for them. So a job under way never touches the Gateway or an interface: it posts its answer to the loop, which by then has
+// ended and never runs it.
 
 #include <filesystem>
 #include <functional>
@@ -69,6 +73,12 @@ class Gateway {
   [[nodiscard]] bool may_serve(const ledger::PeerRecord& peer, WallTime now) const;
   // Gives committed peers to their interfaces, or takes them off, whichever their state says.
   void put_in_force(const std::vector<ledger::PeerRecord>& peers);
+  // A revocation or disabling that took effect while storage could not write: until it is recorded, what the ledger says of the
+  // peer is out of date and must not bring it back.
+  void withhold(const std::string& peer_id) { ++withheld_[peer_id]; }
+  void release(const std::string& peer_id) {
+    if (const auto it = withheld_.find(peer_id); it != withheld_.end() && --it->second == 0) withheld_.erase(it);
+  }
   // The next not_before or expires_at may have moved.
   void due_changed() { next_due_ = now().wall; }
 
@@ -82,8 +92,8 @@ class Gateway {
 
   std::uint64_t subscribe(std::function<void()> wake);
   void unsubscribe(std::uint64_t id) { followers_.erase(id); }
-  // From the ledger's commit hook, any thread.
-  void committed(std::uint64_t first, std::uint64_t count);
+  // Leaves were committed: wakes the followers. Loop thread.
+  void committed();
 
   // Set by the daemon: how to end the program after a shutdown request, how to take a new socket or role configuration.
   std::function<void(std::string reason)> on_shutdown;
@@ -93,9 +103,9 @@ class Gateway {
   template <class T>
   std::function<void(Result<T>)> back_on_loop(Done<T> done) {
     // Shared: the two std::functions on the way want copyable callables, a Result<T> need not be one.
-    return [this, done = std::move(done)](Result<T> result) {
+    return [&loop = loop_, done = std::move(done)](Result<T> result) {
       auto held = std::make_shared<Result<T>>(std::move(result));
-      boost::asio::post(loop_, [done, held] { done(std::move(*held)); });
+      boost::asio::post(loop, [done, held] { done(std::move(*held)); });
     };
   }
 
@@ -110,7 +120,7 @@ class Gateway {
   void install_from_file(std::function<void(Result<void>)> next);
   void start_interfaces(std::function<void(Result<void>)> ready);
   void watch_links();
-  void on_observed(Observation observation, std::function<void()> committed);
+  void on_observed(Observation observation, InterfaceLoop::Settled settled);
   void on_backend(BackendEvent event);
   void every_second();
   void settle_due();
@@ -130,7 +140,8 @@ class Gateway {
   std::vector<std::unique_ptr<InterfaceLoop>> interfaces_;
   RegistrationKeeper registration_;
   bool was_suspended_ = false;
-  std::shared_ptr<HostRules> host_rules_;  // shared with jobs on the device worker
+  std::map<std::string, unsigned> withheld_;  // by peer id: how many records wait
+  std::shared_ptr<HostRules> host_rules_;     // shared with jobs on the device worker
   bool host_checking_ = false;
   bool host_first_ = true;
   std::optional<link::LinkWatch> link_watch_;

@@ -27,7 +27,8 @@ Result<std::vector<std::string>> HostRules::enforce(bool first) {
   auto right = firewall_->matches(plan_);
   if (!right) return std::move(right).error().within("couldn't read table inet sanad");
   if (*right) return out;
-  if (auto applied = firewall_->apply(plan_); !applied) return std::move(applied).error().within("couldn't write table inet sanad");
+  if (auto applied = firewall_->apply(plan_); !applied)
+    return std::move(applied).error().within("couldn't write table inet sanad");
   if (!first) out.emplace_back("nftables table inet sanad was not as configured; written again");
   return out;
 }

@@ -17,7 +17,8 @@ std::optional<Result<EarlierAnswer>> earlier_answer(ledger::Transaction& txn, co
   const auto stored = txn.stored_answer(caller.actor.uid, caller.idempotency->key);
   if (!stored || txn.now().wall - stored->created > kKept) return std::nullopt;
   if (stored->request_digest != sha256(as_bytes(caller.idempotency->request_digest)))
-    return Result<EarlierAnswer>(Error{Errc::conflict, "this Idempotency-Key was used for another request", "Idempotency-Key", "use a new key for a new request"});
+    return Result<EarlierAnswer>(Error{Errc::conflict, "this Idempotency-Key was used for another request", "Idempotency-Key",
+                                       "use a new key for a new request"});
   EarlierAnswer out;
   const auto space = stored->body.find(' ');
   out.target = stored->body.substr(0, space);

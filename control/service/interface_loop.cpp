@@ -1,17 +1,22 @@
 #include "control/service/interface_loop.hpp"
 
-#include <boost/asio/post.hpp>
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <set>
 #include <utility>
 
 #include "control/service/random_id.hpp"
 #include "gateway/base/log.hpp"
+#include "gateway/link/link.hpp"
 
 namespace sanad::service {
 namespace {
 
 constexpr std::chrono::seconds kLongestBackoff{30};
+// A backend that ends sooner than this after its start is not started again at once: it would go round for ever.
+constexpr std::chrono::seconds kShortLife{10};
+// So many answers in a row that make no sense are an outage; fewer are a hiccup that the next poll makes up for.
+constexpr unsigned kUnreadableIsDown = 3;
 
 sessions::TrackerSettings tracker_settings(const config::Sessions& s) {
   return {.idle_timeout = s.idle_timeout, .poll_interval = s.poll_interval, .attempt_interval = s.attempt_interval};
@@ -42,13 +47,13 @@ std::vector<sessions::Baseline> baselines_of(const sessions::Tracker& tracker, c
 }  // namespace
 
 InterfaceLoop::InterfaceLoop(boost::asio::io_context& loop, Worker& device, config::Interface settings,
-                             const config::Sessions& sessions, Sinks sinks)
+                             const config::Sessions& sessions, Sinks sinks, BackendPorts ports)
     : loop_(loop),
       device_(device),
       settings_(std::move(settings)),
       sessions_(sessions),
       sinks_(std::move(sinks)),
-      backend_(std::make_shared<Backend>(settings_)),
+      ports_(std::move(ports)),
       tracker_(tracker_settings(sessions), random_session_id),
       timer_(loop),
       death_(loop) {
@@ -63,9 +68,12 @@ void InterfaceLoop::set_device(wg::PrivateKey key, wg::PublicKey public_key) {
   desired_.fwmark = settings_.fwmark;
 }
 
+// ---- What is wanted ----
+
 void InterfaceLoop::put_peers(std::vector<reconcile::DesiredPeer> peers, bool known) {
   wg::DeviceChange change;
   std::vector<wg::PublicKey> keys;
+  bool routes_changed = false;
   for (auto& peer : peers) {
     const wg::PublicKey key = peer.public_key;
     if (desired_.leaving.erase(key) != 0) {
@@ -77,6 +85,7 @@ void InterfaceLoop::put_peers(std::vector<reconcile::DesiredPeer> peers, bool kn
       change.peers.push_back(reconcile::set_peer(peer));
       keys.push_back(key);
     }
+    routes_changed |= note_routes(key, peer.allowed_ips);
     desired_.peers.insert_or_assign(key, std::move(peer));
   }
   if (change.peers.empty()) return;
@@ -86,13 +95,59 @@ void InterfaceLoop::put_peers(std::vector<reconcile::DesiredPeer> peers, bool kn
     for (const auto& key : keys)
       if (const auto it = expected_.find(key); it != expected_.end()) it->second = *done;
   });
+  if (routes_changed) push_wanted();
 }
 
-void InterfaceLoop::put_leaving(const wg::PublicKey& peer, sessions::CloseReason reason) {
+bool InterfaceLoop::put_leaving(const wg::PublicKey& peer, sessions::CloseReason reason) {
   desired_.peers.erase(peer);
   desired_.leaving.try_emplace(peer, reconcile::LeavingPeer{peer, std::nullopt});
   leaving_reason_.try_emplace(peer, reason);
+  return note_routes(peer, {});
 }
+
+bool InterfaceLoop::note_routes(const wg::PublicKey& peer, const std::vector<IpPrefix>& allowed_ips) {
+  auto outside = link::routes_needed(settings_.addresses, allowed_ips);
+  const auto it = outside_.find(peer);
+  if (outside.empty()) {
+    if (it == outside_.end()) return false;
+    outside_.erase(it);
+    return true;
+  }
+  if (it != outside_.end() && it->second == outside) return false;
+  outside_.insert_or_assign(peer, std::move(outside));
+  return true;
+}
+
+std::vector<IpPrefix> InterfaceLoop::routes() const {
+  std::vector<IpPrefix> all;
+  for (const auto& [key, prefixes] : outside_) all.insert(all.end(), prefixes.begin(), prefixes.end());
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  return all;
+}
+
+// Tells the device worker what the link should be; the poll that follows makes it so and records what somebody had changed.
+void InterfaceLoop::push_wanted() {
+  device_.post([link = ports_.link, settings = settings_, routes = routes()] { link->want(settings, routes); });
+  if (polling_)
+    poll_again_ = true;
+  else
+    poll();
+}
+
+void InterfaceLoop::configure(config::Interface settings, const config::Sessions& sessions) {
+  if (settings.listen_port != settings_.listen_port || settings.fwmark != settings_.fwmark) device_expected_ = true;
+  settings_ = std::move(settings);
+  sessions_ = sessions;
+  desired_.listen_port = settings_.listen_port;
+  desired_.fwmark = settings_.fwmark;
+  tracker_.configure(tracker_settings(sessions_));
+  outside_.clear();
+  for (const auto& [key, peer] : desired_.peers) note_routes(key, peer.allowed_ips);
+  if (life_ == Life::running) push_wanted();
+}
+
+// ---- The backend's life ----
 
 void InterfaceLoop::start(std::function<void()> ready) {
   ready_ = std::move(ready);
@@ -101,52 +156,60 @@ void InterfaceLoop::start(std::function<void()> ready) {
 
 void InterfaceLoop::begin() {
   life_ = Life::starting;
-  device_.post([this, backend = backend_, generation = generation_] {
-    auto started = std::make_shared<Result<BackendStarted>>(backend->start());  // shared: std::function wants it copyable
-    boost::asio::post(loop_, [this, generation, started] {
+  starting_ = now();
+  device_.post([this, &loop = loop_, ports = ports_, settings = settings_, routes = routes(), generation = generation_] {
+    ports.link->want(settings, routes);
+    auto started = std::make_shared<Result<BackendStarted>>(ports.device->start());  // shared: std::function wants it copyable
+    boost::asio::post(loop, [this, generation, started] {
       if (generation == generation_ && life_ == Life::starting) on_started(std::move(*started));
     });
   });
 }
 
 void InterfaceLoop::on_started(Result<BackendStarted> started) {
-  BackendEvent event{.interface = settings_.name};
-  if (!started) {
-    status_.state = "backend_down";
-    status_.problem = started.error().message;
-    life_ = Life::waiting;
-    if (!std::exchange(told_unavailable_, true)) {
-      log::error("{}: {}{}{}", settings_.name, started.error().message, started.error().hint.empty() ? "" : ". ", started.error().hint);
-      event.what = BackendChange::unavailable;
-      event.detail = started.error().message;
-      sinks_.backend(std::move(event));
-    }
-    become_ready();
-    timer_.expires_after(backoff_);
-    backoff_ = std::min(backoff_ * 2, kLongestBackoff);
-    timer_.async_wait([this](const boost::system::error_code& ec) {
-      if (!ec && life_ == Life::waiting) begin();
-    });
-    return;
-  }
-  const bool first = generation_ == 0;
+  if (!started) return try_later(started.error());
   life_ = Life::running;
   kernel_ = started->kernel;
+  adopted_ = started->adopted;
+  answers_ = false;
   status_.backend = kernel_ ? "kernel" : "userspace";
-  status_.state = "up";
-  status_.problem.clear();
-  told_unavailable_ = false;
-  if (!started->adopted) {
+  created_ = adopted_ ? std::nullopt : std::optional(starting_);
+  if (!adopted_) {
     // A device made anew has nothing on it: that everything is missing is our doing, not somebody's drift.
     for (const auto& [key, peer] : desired_.peers) expected_[key] = std::nullopt;
     device_expected_ = true;
   }
   if (started->death) watch_death(std::move(*started->death));
-  event.what = !first ? BackendChange::restored : started->adopted ? BackendChange::adopted : BackendChange::started;
-  event.kernel = kernel_;
-  log::info("{}: {} ({})", settings_.name, !first ? "restored" : started->adopted ? "adopted" : "created", status_.backend);
-  sinks_.backend(std::move(event));
   poll();
+}
+
+void InterfaceLoop::try_later(const Error& why) {
+  life_ = Life::waiting;
+  status_.state = "backend_down";
+  status_.problem = why.message;
+  if (!std::exchange(told_unavailable_, true)) {
+    log::error("{}: {}{}{}", settings_.name, why.message, why.hint.empty() ? "" : ". ", why.hint);
+    sinks_.backend({.interface = settings_.name, .what = BackendChange::unavailable, .kernel = kernel_, .detail = why.message});
+  }
+  become_ready();
+  timer_.expires_after(backoff_);
+  backoff_ = std::min(backoff_ * 2, kLongestBackoff);
+  timer_.async_wait([this](const boost::system::error_code& ec) {
+    if (!ec && life_ == Life::waiting) begin();
+  });
+}
+
+// The first answer after a start, or after an outage, is the proof that the backend works; only then is it said.
+void InterfaceLoop::announce() {
+  const bool was_away = std::exchange(told_unavailable_, false);
+  unreadable_ = 0;
+  status_.state = "up";
+  if (std::exchange(answers_, true) && !was_away) return;
+  const bool back = std::exchange(ever_answered_, true);
+  BackendEvent event{.interface = settings_.name, .kernel = kernel_};
+  event.what = back ? BackendChange::restored : adopted_ ? BackendChange::adopted : BackendChange::started;
+  log::info("{}: {} ({})", settings_.name, back ? "restored" : adopted_ ? "adopted" : "created", status_.backend);
+  sinks_.backend(std::move(event));
 }
 
 void InterfaceLoop::watch_death(UniqueFd pidfd) {
@@ -162,23 +225,35 @@ void InterfaceLoop::watch_death(UniqueFd pidfd) {
 void InterfaceLoop::lose_backend(std::string why) {
   ++generation_;
   polling_ = false;
-  life_ = Life::waiting;
+  poll_again_ = false;
+  unreadable_ = 0;
+  timer_.cancel();
+  boost::system::error_code ignored;
+  death_.close(ignored);
+  ++status_.backend_restarts;
+  // Quiesced peers went with the device; the new one never had them.
+  for (auto& [key, leaving] : desired_.leaving) leaving.quiesced.reset();
+  if (!std::exchange(answers_, false)) return try_later({Errc::unavailable, std::move(why)});
   status_.state = "backend_down";
   status_.problem = why;
-  ++status_.backend_restarts;
   log::error("{}: {}; it is started again", settings_.name, why);
-  BackendEvent event{.interface = settings_.name, .what = BackendChange::lost, .kernel = kernel_, .detail = std::move(why)};
+  BackendEvent event{.interface = settings_.name, .what = BackendChange::lost, .kernel = kernel_, .detail = why};
   event.events = tracker_.device_lost(now());
   event.baselines = baselines_of(tracker_, event.events);
   sinks_.backend(std::move(event));
-  // Quiesced peers went with the device; the new one never had them.
-  for (auto& [key, leaving] : desired_.leaving) leaving.quiesced.reset();
+  if (now().boot - starting_.boot < kShortLife) {
+    told_unavailable_ = true;  // "lost" says it
+    return try_later({Errc::unavailable, std::move(why)});
+  }
   backoff_ = std::chrono::seconds{1};
   begin();
 }
 
+// ---- Polls ----
+
 void InterfaceLoop::schedule_poll(BootTime from) {
-  const auto wait = std::max<std::chrono::nanoseconds>(sessions_.poll_interval - (now().boot - from), std::chrono::milliseconds{100});
+  const auto wait =
+      std::max<std::chrono::nanoseconds>(sessions_.poll_interval - (now().boot - from), std::chrono::milliseconds{100});
   timer_.expires_after(std::chrono::duration_cast<std::chrono::steady_clock::duration>(wait));
   timer_.async_wait([this](const boost::system::error_code& ec) {
     if (!ec && life_ == Life::running) poll();
@@ -187,72 +262,100 @@ void InterfaceLoop::schedule_poll(BootTime from) {
 
 void InterfaceLoop::poll() {
   if (std::exchange(polling_, true)) return;
-  device_.post([this, backend = backend_, generation = generation_] {
-    auto snapshot = std::make_shared<Result<wg::Snapshot>>(backend->snapshot());  // shared: std::function wants it copyable
-    std::vector<std::string> drift;
+  device_.post([this, &loop = loop_, ports = ports_, generation = generation_] {
+    auto snapshot = std::make_shared<Result<wg::Snapshot>>(ports.device->snapshot());  // shared: std::function wants it copyable
+    LinkRepair link;
     if (*snapshot) {
-      if (auto repaired = backend->repair_link())
-        drift = std::move(*repaired);
+      auto repaired = ports.link->repair();
+      if (repaired)
+        link = std::move(*repaired);
       else
-        log::warn("{}", repaired.error().message);
+        link.problem = repaired.error().message;
     }
-    boost::asio::post(loop_, [this, generation, snapshot, drift = std::move(drift)]() mutable {
+    boost::asio::post(loop, [this, generation, snapshot, link = std::move(link)]() mutable {
       if (generation != generation_) return;
       polling_ = false;
-      on_snapshot(std::move(*snapshot), std::move(drift));
+      on_snapshot(std::move(*snapshot), std::move(link));
     });
   });
 }
 
-void InterfaceLoop::on_snapshot(Result<wg::Snapshot> snapshot, std::vector<std::string> link_drift) {
+void InterfaceLoop::on_snapshot(Result<wg::Snapshot> snapshot, LinkRepair link) {
   ++status_.polls;
-  if (!snapshot) {
-    if (life_ == Life::stopping) return finish_stop();
-    const Errc code = snapshot.error().code;
-    if (code == Errc::not_found || code == Errc::unavailable || code == Errc::unsupported)
-      return lose_backend(snapshot.error().message);
-    // A garbled or late answer proves nothing: nothing is concluded, the next poll asks again.
-    log::warn("{}: {}", settings_.name, snapshot.error().message);
-    status_.problem = snapshot.error().message;
-    become_ready();
-    return schedule_poll(now().boot);
-  }
+  if (!snapshot) return on_unreadable(snapshot.error());
   if (restored_) {
     sessions::RestoredState state;
     state.same_device = restored_->same_boot && restored_->identity == snapshot->identity;
     state.last_snapshot = restored_->last_snapshot;
+    state.created = created_;
     state.baselines = std::move(restored_->baselines);
     tracker_.restore(std::move(state));
     restored_.reset();
   }
-  backoff_ = std::chrono::seconds{1};
-  status_.problem.clear();
-  status_.last_snapshot = snapshot->finished.wall;
-  status_.snapshot_ms = std::chrono::duration<double, std::milli>(snapshot->finished.boot - snapshot->started.boot).count();
-  status_.interruptions += snapshot->interruptions;
+  announce();
+  note(*snapshot, std::move(link.problem));
 
   auto plan = reconcile::plan(desired_, *snapshot, expected_for(*snapshot));
-  auto observation = observe(*snapshot, plan, std::move(link_drift));
+  settle_expected(*snapshot, plan);
+  auto observation = observe(*snapshot, plan, std::move(link.drift));
   status_.drift_total += observation.drift.size() + observation.link_drift.size();
+  const bool stopping = life_ == Life::stopping;
+  auto leave = stopping ? Departing{} : departing(plan);
   const bool worth_recording = observation.checkpoint || !observation.events.empty() || !observation.drift.empty() ||
                                !observation.link_drift.empty() || !observation.gone.empty();
-  const bool stopping = life_ == Life::stopping;
   if (!stopping) carry_out(plan);
-  auto committed = [this, stopping, departed = std::move(plan.remove)] {
-    if (stopping) return finish_stop();
-    remove_departed(departed);
-  };
   const BootTime started = snapshot->started.boot;
-  if (worth_recording)
-    sinks_.observed(std::move(observation), std::move(committed));
-  else
-    committed();
+  // Also when it holds nothing: behind it in the queue is behind the final figures of those who leave.
+  if (worth_recording || !leave.empty() || stopping) {
+    send(std::move(observation), [this, stopping, leave = std::move(leave)] {
+      if (stopping) return finish_stop();
+      remove_departed(leave);
+    });
+  }
   become_ready();
-  if (!stopping) schedule_poll(started);
+  if (stopping) return;
+  if (std::exchange(poll_again_, false)) return poll();
+  schedule_poll(started);
 }
 
-Observation InterfaceLoop::observe(const wg::Snapshot& snapshot, const reconcile::Plan& plan, std::vector<std::string> link_drift) {
+// A garbled or late answer proves nothing about any peer: nothing is concluded, the next poll asks again.
+void InterfaceLoop::on_unreadable(const Error& error) {
+  if (life_ == Life::stopping) {
+    if (restored_) return finish_stop();
+    Observation known{.interface = settings_.name, .at = now(), .watched = watched_, .kernel = kernel_};
+    known.checkpoint = true;
+    take_checkpoint(known);
+    return send(std::move(known), [this] { finish_stop(); });
+  }
+  if (error.code == Errc::not_found || error.code == Errc::unavailable || error.code == Errc::unsupported)
+    return lose_backend(error.message);
+  log::warn("{}: {}", settings_.name, error.message);
+  status_.problem = error.message;
+  if (++unreadable_ >= kUnreadableIsDown) {
+    status_.state = "backend_down";
+    if (!std::exchange(told_unavailable_, true))
+      sinks_.backend(
+          {.interface = settings_.name, .what = BackendChange::unavailable, .kernel = kernel_, .detail = error.message});
+  }
+  become_ready();
+  poll_again_ = false;
+  schedule_poll(now().boot);
+}
+
+void InterfaceLoop::note(const wg::Snapshot& snapshot, std::string link_problem) {
+  if (!link_problem.empty() && link_problem != status_.problem) log::warn("{}: {}", settings_.name, link_problem);
+  status_.problem = std::move(link_problem);
+  if (watched_ && snapshot.started.boot - watched_->boot > 2 * sessions_.poll_interval) ++status_.late_polls;
+  status_.last_snapshot = snapshot.finished.wall;
+  status_.snapshot_ms = std::chrono::duration<double, std::milli>(snapshot.finished.boot - snapshot.started.boot).count();
+  status_.interruptions += snapshot.interruptions;
+}
+
+Observation InterfaceLoop::observe(const wg::Snapshot& snapshot, const reconcile::Plan& plan,
+                                   std::vector<std::string> link_drift) {
   Observation out{.interface = settings_.name, .at = snapshot.finished, .kernel = kernel_, .identity = snapshot.identity};
+  if (snapshot.complete) watched_ = snapshot.started;
+  out.watched = watched_;
   out.events = tracker_.observe(snapshot);
   out.drift = plan.drift;
   out.link_drift = std::move(link_drift);
@@ -260,18 +363,46 @@ Observation InterfaceLoop::observe(const wg::Snapshot& snapshot, const reconcile
   for (const auto& key : plan.gone) {
     desired_.leaving.erase(key);
     leaving_reason_.erase(key);
+    removing_.erase(key);
   }
-  out.checkpoint = !last_checkpoint_ || life_ == Life::stopping || snapshot.finished.boot - *last_checkpoint_ >= sessions_.checkpoint;
+  const bool due = !last_checkpoint_ || snapshot.finished.boot - *last_checkpoint_ >= sessions_.checkpoint;
+  out.checkpoint = life_ == Life::stopping || (due && !checkpoint_waits_);
   if (out.checkpoint) {
     last_checkpoint_ = snapshot.finished.boot;
-    auto dirty = tracker_.take_dirty();
-    out.baselines = std::move(dirty.changed);
-    out.forgotten = std::move(dirty.forgotten);
+    take_checkpoint(out);
   } else {
     out.baselines = baselines_of(tracker_, out.events);
   }
   return out;
 }
+
+void InterfaceLoop::take_checkpoint(Observation& out) {
+  auto dirty = tracker_.take_dirty();
+  out.baselines = std::move(dirty.changed);
+  out.forgotten = std::move(dirty.forgotten);
+  if (rewrite_.empty()) return;
+  for (const auto& row : out.baselines) rewrite_.erase(row.peer);
+  for (const auto& key : std::exchange(rewrite_, {})) {
+    if (auto row = tracker_.baseline(key))
+      out.baselines.push_back(std::move(*row));
+    else
+      out.forgotten.push_back(key);
+  }
+}
+
+void InterfaceLoop::send(Observation observation, std::function<void()> then) {
+  const bool checkpoint = observation.checkpoint;
+  checkpoint_waits_ |= checkpoint;
+  std::vector<wg::PublicKey> rows = observation.forgotten;
+  for (const auto& row : observation.baselines) rows.push_back(row.peer);
+  sinks_.observed(std::move(observation), [this, checkpoint, rows = std::move(rows), then = std::move(then)](bool durable) {
+    if (checkpoint) checkpoint_waits_ = false;
+    if (!durable) rewrite_.insert(rows.begin(), rows.end());
+    then();
+  });
+}
+
+// ---- Changes to the device ----
 
 // What may be done before the observation is durable: everything but the removal of leaving peers, whose final figures
 // would be gone with them.
@@ -298,11 +429,29 @@ void InterfaceLoop::carry_out(reconcile::Plan& plan) {
   });
 }
 
-void InterfaceLoop::remove_departed(const std::vector<wg::PublicKey>& peers) {
+// Those whose removal nobody waits for yet.
+InterfaceLoop::Departing InterfaceLoop::departing(const reconcile::Plan& plan) {
+  Departing out;
+  for (const auto& key : plan.remove) {
+    const auto it = desired_.leaving.find(key);
+    if (it == desired_.leaving.end() || !it->second.quiesced) continue;
+    const auto [waiting, fresh] = removing_.try_emplace(key, *it->second.quiesced);
+    if (!fresh && waiting->second == *it->second.quiesced) continue;
+    waiting->second = *it->second.quiesced;
+    out.emplace_back(key, *it->second.quiesced);
+  }
+  return out;
+}
+
+void InterfaceLoop::remove_departed(const Departing& peers) {
   wg::DeviceChange change;
-  for (const auto& key : peers)
-    if (desired_.leaving.contains(key))  // not enabled again meanwhile
+  for (const auto& [key, quiesced] : peers) {
+    if (const auto it = removing_.find(key); it != removing_.end() && it->second == quiesced) removing_.erase(it);
+    // Not enabled again meanwhile, nor enabled and cut off again: what it moved in between is not in those figures.
+    const auto it = desired_.leaving.find(key);
+    if (it != desired_.leaving.end() && it->second.quiesced == quiesced)
       change.peers.push_back(wg::PeerChange{.public_key = key, .remove = true});
+  }
   if (change.empty() || life_ != Life::running) return;
   apply(std::move(change), [this](const Result<BootTime>& done) {
     if (!done) log::warn("{}: {}", settings_.name, done.error().message);
@@ -310,9 +459,10 @@ void InterfaceLoop::remove_departed(const std::vector<wg::PublicKey>& peers) {
 }
 
 void InterfaceLoop::apply(wg::DeviceChange change, std::function<void(Result<BootTime>)> done) {
-  device_.post([this, backend = backend_, generation = generation_, change = std::move(change), done = std::move(done)] {
-    auto applied = backend->apply(change);
-    boost::asio::post(loop_, [this, generation, applied = std::move(applied), done] {
+  device_.post([this, &loop = loop_, device = ports_.device, generation = generation_, change = std::move(change),
+                done = std::move(done)] {
+    auto applied = device->apply(change);
+    boost::asio::post(loop, [this, generation, applied = std::move(applied), done] {
       if (generation == generation_)
         done(applied);
       else
@@ -335,8 +485,18 @@ reconcile::Expected InterfaceLoop::expected_for(const wg::Snapshot& snapshot) {
   return out;
 }
 
+// What a complete snapshot shows to be right needs no excuse any more: the next difference is somebody else's.
+void InterfaceLoop::settle_expected(const wg::Snapshot& snapshot, const reconcile::Plan& plan) {
+  if (!snapshot.complete) return;
+  if (!plan.change.private_key && !plan.change.listen_port && !plan.change.fwmark) device_expected_ = false;
+  if (expected_.empty()) return;
+  std::unordered_set<wg::PublicKey> changing;
+  for (const auto& peer : plan.change.peers) changing.insert(peer.public_key);
+  std::erase_if(expected_, [&changing](const auto& entry) { return !changing.contains(entry.first); });
+}
+
 void InterfaceLoop::remove_peer(const wg::PublicKey& peer, sessions::CloseReason reason, std::function<void(Result<void>)> cut) {
-  put_leaving(peer, reason);
+  const bool routes_changed = put_leaving(peer, reason);
   expected_.erase(peer);
   if (life_ != Life::running)
     return cut(Error{Errc::unavailable, "the backend of " + settings_.name + " is down; the peer is not served when it returns"});
@@ -352,40 +512,54 @@ void InterfaceLoop::remove_peer(const wg::PublicKey& peer, sessions::CloseReason
     }
     cut({});
   });
+  if (routes_changed) push_wanted();  // behind the cut, which must not wait for a poll
 }
 
 void InterfaceLoop::remove_all(sessions::CloseReason reason) {
   std::vector<wg::PublicKey> keys;
   for (const auto& [key, peer] : desired_.peers) keys.push_back(key);
   for (const auto& key : keys) put_leaving(key, reason);
-  if (life_ == Life::running) poll();  // its plan quiesces them all
+  if (life_ == Life::running) push_wanted();  // the plan of its poll quiesces them all
 }
 
-void InterfaceLoop::configure(config::Interface settings, const config::Sessions& sessions) {
-  if (settings.listen_port != settings_.listen_port || settings.fwmark != settings_.fwmark) device_expected_ = true;
-  settings_ = std::move(settings);
-  sessions_ = sessions;
-  desired_.listen_port = settings_.listen_port;
-  desired_.fwmark = settings_.fwmark;
-  tracker_.configure(tracker_settings(sessions_));
-  device_.post([backend = backend_, copy = settings_] { backend->configure(copy); });
-  if (life_ == Life::running) poll();
-}
+// ---- The link ----
 
 void InterfaceLoop::link_changed(bool up, bool removed) {
-  if (life_ != Life::running) return;
-  if (removed) return lose_backend("the interface was deleted");
-  if (up) return;
+  if (life_ != Life::running || (up && !removed)) return;
+  // A wireguard-go that dies takes its interface down first and away a moment later: which of the two it is, the link itself
+  // says. Counters outlive a link that is down, so they are read once more before its sessions are closed.
+  device_.post([this, &loop = loop_, ports = ports_, removed, generation = generation_] {
+    const auto found = ports.link->look();
+    auto last =
+        std::make_shared<Result<wg::Snapshot>>(Error{Errc::unavailable, "not read"});  // shared: std::function wants it copyable
+    if (found && found->exists && !removed) *last = ports.device->snapshot();
+    boost::asio::post(loop, [this, generation, removed, found, last] {
+      if (generation != generation_ || life_ != Life::running || !found) return;
+      if (!found->exists) return lose_backend("the interface is gone");
+      if (removed) return poll();  // made again by somebody: the snapshot says what it is now
+      link_went_down(*last);
+    });
+  });
+}
+
+void InterfaceLoop::link_went_down(const Result<wg::Snapshot>& last) {
+  if (restored_) return poll();  // never looked at yet: nothing is known that could end
   Observation out{.interface = settings_.name, .at = now(), .kernel = kernel_};
-  out.events = tracker_.link_down(out.at);
+  if (last) {
+    out.identity = last->identity;
+    out.events = tracker_.observe(*last);
+  }
+  for (auto& event : tracker_.link_down(out.at)) out.events.push_back(std::move(event));
   out.baselines = baselines_of(tracker_, out.events);
-  if (!out.events.empty()) sinks_.observed(std::move(out), [] {});
+  if (!out.events.empty()) send(std::move(out), [] {});
   poll();  // puts the link up again and says so
 }
 
 void InterfaceLoop::become_ready() {
   if (ready_) std::exchange(ready_, {})();
 }
+
+// ---- Stop ----
 
 void InterfaceLoop::stop(bool destroy, std::function<void()> stopped) {
   stopped_ = std::move(stopped);
@@ -395,9 +569,9 @@ void InterfaceLoop::stop(bool destroy, std::function<void()> stopped) {
   timer_.cancel();
   boost::system::error_code ignored;
   death_.close(ignored);
+  ++generation_;  // answers under way are of no use now: the last snapshot overtakes them
   if (!was_running) return finish_stop();
-  polling_ = false;  // one under way is of no use now: its answer is overtaken by this last one
-  ++generation_;
+  polling_ = false;
   poll();
 }
 
@@ -407,9 +581,10 @@ void InterfaceLoop::finish_stop() {
     if (stopped_) std::exchange(stopped_, {})();
     return;
   }
-  device_.post([this, backend = backend_] {
-    if (auto gone = backend->destroy(); !gone) log::warn("{}", gone.error().message);
-    boost::asio::post(loop_, [this] {
+  device_.post([this, &loop = loop_, device = ports_.device] {
+    auto gone = device->destroy();
+    boost::asio::post(loop, [this, gone = std::move(gone)] {
+      if (!gone) log::warn("{}", gone.error().message);
       if (stopped_) std::exchange(stopped_, {})();
     });
   });

@@ -3,10 +3,13 @@
 // side of the first.
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
@@ -14,7 +17,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "config/config.hpp"
-#include "control/service/backend.hpp"
+#include "control/service/backend_port.hpp"
 #include "control/service/queries.hpp"
 #include "gateway/base/worker.hpp"
 #include "gateway/reconcile/plan.hpp"
@@ -26,15 +29,16 @@ namespace sanad::service {
 struct Observation {
   std::string interface;
   Instant at;
+  std::optional<Instant> watched;  // start of the latest complete snapshot
   bool kernel = false;
   wg::DeviceIdentity identity;
   std::vector<sessions::Event> events;
-  std::vector<sessions::Baseline> baselines;     // of peers named in opened and closed events; all changed ones at a checkpoint
-  std::vector<wg::PublicKey> forgotten;          // baselines to drop
+  std::vector<sessions::Baseline> baselines;  // of peers named in opened and closed events; all changed ones at a checkpoint
+  std::vector<wg::PublicKey> forgotten;       // baselines to drop
   std::vector<reconcile::Drift> drift;
-  std::vector<std::string> link_drift;           // what somebody changed on the link, in words
-  std::vector<wg::PublicKey> gone;               // removed by us and confirmed by the device
-  bool checkpoint = false;                       // also move the durable "last watched" mark
+  std::vector<std::string> link_drift;  // what somebody changed on the link, in words
+  std::vector<wg::PublicKey> gone;      // removed by us and confirmed by the device
+  bool checkpoint = false;              // also move the durable "last watched" mark
 };
 
 // Things that happen to an interface besides polls.
@@ -44,21 +48,23 @@ struct BackendEvent {
   BackendChange what = BackendChange::started;
   bool kernel = false;
   std::string detail;
-  std::vector<sessions::Event> events;           // sessions closed by it
+  std::vector<sessions::Event> events;  // sessions closed by it
   std::vector<sessions::Baseline> baselines;
 };
 
 class InterfaceLoop {
  public:
-  // How findings leave: `observed` must call `committed` when they are durable (or were given up); only then are
-  // removals applied, so that final figures are never lost with the peer.
+  // How findings leave. `observed` must call `settled` once, on the loop thread: true when they are durable, false when they
+  // were given up. Only then are removals applied, so that final figures are never lost with the peer, and only then is the
+  // next checkpoint taken, so that what waits for storage stays small.
+  using Settled = std::function<void(bool durable)>;
   struct Sinks {
-    std::function<void(Observation, std::function<void()> committed)> observed;
+    std::function<void(Observation, Settled)> observed;
     std::function<void(BackendEvent)> backend;
   };
 
   InterfaceLoop(boost::asio::io_context& loop, Worker& device, config::Interface settings, const config::Sessions& sessions,
-                Sinks sinks);
+                Sinks sinks, BackendPorts ports);
   InterfaceLoop(const InterfaceLoop&) = delete;
   InterfaceLoop& operator=(const InterfaceLoop&) = delete;
 
@@ -67,9 +73,10 @@ class InterfaceLoop {
   // `known`: the device may have them already (they were there before a restart), so that their absence is drift. Otherwise
   // they are our own change.
   void put_peers(std::vector<reconcile::DesiredPeer> peers, bool known = false);
-  void put_leaving(const wg::PublicKey& peer, sessions::CloseReason reason);
+  // True when routes changed with it: only remove_peer() and remove_all() need to know.
+  bool put_leaving(const wg::PublicKey& peer, sessions::CloseReason reason);
   struct Restored {
-    std::string identity;                        // device identity at the last checkpoint
+    std::string identity;  // device identity at the last checkpoint
     bool same_boot = false;
     std::optional<Instant> last_snapshot;
     std::vector<sessions::Baseline> baselines;
@@ -95,50 +102,79 @@ class InterfaceLoop {
   [[nodiscard]] std::optional<sessions::Tracker::Live> live(const wg::PublicKey& peer) const { return tracker_.live(peer); }
   [[nodiscard]] std::size_t connected() const { return tracker_.open_count(); }
   [[nodiscard]] bool serves(const wg::PublicKey& peer) const { return desired_.peers.contains(peer); }
+  // Served, or on its way out and perhaps not yet cut off.
+  [[nodiscard]] bool holds(const wg::PublicKey& peer) const { return serves(peer) || desired_.leaving.contains(peer); }
   [[nodiscard]] InterfaceStatus status() const;
 
  private:
   enum class Life { idle, starting, running, waiting, stopping, stopped };
 
+  using Departing = std::vector<std::pair<wg::PublicKey, BootTime>>;  // and when each was quiesced
+
   void begin();
   void on_started(Result<BackendStarted> started);
+  void try_later(const Error& why);
   void watch_death(UniqueFd pidfd);
   void lose_backend(std::string why);
   void schedule_poll(BootTime from);
   void poll();
-  void on_snapshot(Result<wg::Snapshot> snapshot, std::vector<std::string> link_drift);
+  void on_snapshot(Result<wg::Snapshot> snapshot, LinkRepair link);
+  void on_unreadable(const Error& error);
+  void announce();
+  void note(const wg::Snapshot& snapshot, std::string link_problem);
   void apply(wg::DeviceChange change, std::function<void(Result<BootTime>)> done);
   void carry_out(reconcile::Plan& plan);
-  void remove_departed(const std::vector<wg::PublicKey>& peers);
+  Departing departing(const reconcile::Plan& plan);
+  void remove_departed(const Departing& peers);
   Observation observe(const wg::Snapshot& snapshot, const reconcile::Plan& plan, std::vector<std::string> link_drift);
+  void take_checkpoint(Observation& out);
+  void send(Observation observation, std::function<void()> then);
   void finish_stop();
   reconcile::Expected expected_for(const wg::Snapshot& snapshot);
+  void settle_expected(const wg::Snapshot& snapshot, const reconcile::Plan& plan);
+  void link_went_down(const Result<wg::Snapshot>& last);
   void become_ready();
+  bool note_routes(const wg::PublicKey& peer, const std::vector<IpPrefix>& allowed_ips);
+  [[nodiscard]] std::vector<IpPrefix> routes() const;
+  void push_wanted();
 
   boost::asio::io_context& loop_;
   Worker& device_;
   config::Interface settings_;
   config::Sessions sessions_;
   Sinks sinks_;
-  std::shared_ptr<Backend> backend_;  // shared with jobs queued on the device worker, which may outlive a stop
+  BackendPorts ports_;
   sessions::Tracker tracker_;
   reconcile::Desired desired_;
   std::unordered_map<wg::PublicKey, sessions::CloseReason> leaving_reason_;
   // Our own changes that a snapshot may not show yet: unset until the device has answered, then the time it did.
   std::unordered_map<wg::PublicKey, std::optional<BootTime>> expected_;
   bool device_expected_ = true;
+  // What of each peer's allowed IPs lies outside the interface's networks; only peers that have such.
+  std::map<wg::PublicKey, std::vector<IpPrefix>> outside_;
+  bool poll_again_ = false;  // a poll was asked for while one was under way that may not see the reason
   std::optional<Restored> restored_;
+  Instant starting_;                // when the latest attempt to start began
+  std::optional<Instant> created_;  // the same, when the device was made by it and not adopted
+  std::optional<Instant> watched_;  // start of the latest complete snapshot
   Life life_ = Life::idle;
   bool kernel_ = false;
+  bool adopted_ = false;
+  bool answers_ = false;  // a snapshot has come since the backend was started
+  bool ever_answered_ = false;
   bool told_unavailable_ = false;
+  unsigned unreadable_ = 0;  // answers in a row that made no sense
   bool polling_ = false;
-  std::uint64_t generation_ = 0;      // of the backend: answers from an earlier life are dropped
+  std::uint64_t generation_ = 0;  // of the backend: answers from an earlier life are dropped
   std::chrono::seconds backoff_{1};
   boost::asio::steady_timer timer_;
   boost::asio::posix::stream_descriptor death_;
   std::optional<BootTime> last_checkpoint_;
-  std::function<void()> ready_;    // empty once called
-  std::function<void()> stopped_;  // empty once called
+  bool checkpoint_waits_ = false;                         // one is not durable yet
+  std::unordered_set<wg::PublicKey> rewrite_;             // rows that were given up: the next checkpoint has them again
+  std::unordered_map<wg::PublicKey, BootTime> removing_;  // departing peers whose final figures are not durable yet
+  std::function<void()> ready_;                           // empty once called
+  std::function<void()> stopped_;                         // empty once called
   bool destroy_ = false;
   InterfaceStatus status_;
 };

@@ -13,7 +13,12 @@ class SessionWriter {
  public:
   SessionWriter(ledger::Transaction& txn, const RecordContext& context, std::string interface, bool kernel, Instant at,
                 std::string identity)
-      : txn_(txn), context_(context), interface_(std::move(interface)), kernel_(kernel), at_(at), identity_(std::move(identity)) {}
+      : txn_(txn),
+        context_(context),
+        interface_(std::move(interface)),
+        kernel_(kernel),
+        at_(at),
+        identity_(std::move(identity)) {}
 
   Result<void> operator()(const sessions::Opened& e) {
     const auto peer = txn_.find_peer_by_key(e.peer);
@@ -42,7 +47,7 @@ class SessionWriter {
     if (!peer) return {};
     auto index = txn_.append(audit::session_roamed(context_.reporter, session_context(*peer, 0), e));
     if (!index) return index.error();
-    if (!e.to) return {};
+    if (!e.to || !txn_.find_session(e.session)) return {};  // no row: its opening was lost while storage could not write
     return txn_.move_session(e.session, {*e.to, e.bounds.not_after, *index});
   }
 
@@ -51,10 +56,12 @@ class SessionWriter {
     // By the session, not the key: the key may be another peer's by now.
     const auto peer = session ? txn_.find_peer(session->peer_id) : std::nullopt;
     if (!peer) return stranger(e.peer, "session.closed", e.traffic);
-    auto index = txn_.append(audit::session_closed(context_.reporter, session_context(*peer, session->incarnation), e, session->started));
+    auto index =
+        txn_.append(audit::session_closed(context_.reporter, session_context(*peer, session->incarnation), e, session->started));
     if (!index) return index.error();
     const ledger::SessionEnd end{e.end, e.bounds, e.reason, e.end_inferred, *index};
-    const ledger::SessionFigures figures{e.traffic, e.uncertain, e.handshakes, e.moves, e.figures_as_of, e.figures_from_checkpoint};
+    const ledger::SessionFigures figures{e.traffic, e.uncertain,     e.handshakes,
+                                         e.moves,   e.figures_as_of, e.figures_from_checkpoint};
     return txn_.close_session(e.session, end, figures);
   }
 
@@ -64,7 +71,9 @@ class SessionWriter {
     return drop_index(txn_.append(audit::session_attempted(context_.reporter, session_context(*peer, 0), e)));
   }
 
-  Result<void> operator()(const sessions::Gap& e) { return drop_index(txn_.append(audit::gap(context_.reporter, at_.wall, interface_, e))); }
+  Result<void> operator()(const sessions::Gap& e) {
+    return drop_index(txn_.append(audit::gap(context_.reporter, at_.wall, interface_, e)));
+  }
 
  private:
   static Result<void> drop_index(const Result<std::uint64_t>& index) {
@@ -113,7 +122,8 @@ Result<void> write_events(ledger::Transaction& txn, SessionWriter& writer, const
 
 Result<void> write_drift(ledger::Transaction& txn, const Observation& o, const RecordContext& context) {
   for (const auto& d : o.drift) {
-    audit::DriftFound found{.interface = o.interface, .kind = std::string(reconcile::to_string(d.kind)), .was = d.was, .should_be = d.should_be};
+    audit::DriftFound found{
+        .interface = o.interface, .kind = std::string(reconcile::to_string(d.kind)), .was = d.was, .should_be = d.should_be};
     if (!d.peer.is_zero()) {
       if (const auto peer = txn.find_peer_by_key(d.peer)) found.peer_id = peer->id;
       found.key_digest = sha256(d.peer.bytes());
@@ -155,18 +165,17 @@ Result<void> record_observation(ledger::Transaction& txn, const Observation& o, 
   if (o.checkpoint) {
     for (const auto& row : o.baselines) {
       if (!row.open) continue;
-      const ledger::SessionFigures figures{
-          .traffic = {row.counters.rx - row.open->base.rx, row.counters.tx - row.open->base.tx},
-          .handshakes = row.open->handshakes,
-          .moves = row.open->moves,
-          .as_of = row.sampled.wall};
+      const ledger::SessionFigures figures{.traffic = {row.counters.rx - row.open->base.rx, row.counters.tx - row.open->base.tx},
+                                           .handshakes = row.open->handshakes,
+                                           .moves = row.open->moves,
+                                           .as_of = row.sampled.wall};
       // A stranger's session has a baseline but no row.
       if (!txn.find_session(row.open->session)) continue;
       if (auto kept = txn.checkpoint_session(row.open->session, figures); !kept) return kept;
     }
     txn.set_meta(ledger::kMetaBootId, context.boot_id);
     if (!o.identity.empty()) txn.set_meta(ledger::kMetaDeviceIdentityPrefix + o.interface, o.identity);
-    txn.set_meta(ledger::kMetaLastSnapshotPrefix + o.interface, write_instant(o.at));
+    if (o.watched) txn.set_meta(ledger::kMetaLastSnapshotPrefix + o.interface, write_instant(*o.watched));
   }
   return {};
 }
@@ -184,7 +193,8 @@ Result<void> record_backend(ledger::Transaction& txn, const BackendEvent& event,
         return txn.append(audit::backend_restored(context.reporter, at.wall, event.interface, backend));
       case BackendChange::started:
       case BackendChange::adopted:
-      case BackendChange::unavailable: break;
+      case BackendChange::unavailable:
+        break;
     }
     boost::json::object details{{"interface", event.interface}, {"backend", backend}};
     if (!event.detail.empty()) details["why"] = event.detail;

@@ -22,16 +22,18 @@ Sha256 digest_of(const config::Config& config) {
 }  // namespace
 
 void Operations::reload(Caller caller, Done<Reloaded> done) {
-  gateway_.device().post([this, caller = std::move(caller), done = std::move(done), file = gateway_.config_file()] {
+  gateway_.device().post([this, &loop = gateway_.loop(), caller = std::move(caller), done = std::move(done),
+                          file = gateway_.config_file()] {
     auto loaded = config::load(file);
-    boost::asio::post(gateway_.loop(), [this, caller, done, loaded = std::move(loaded)]() mutable {
+    boost::asio::post(loop, [this, caller, done, loaded = std::move(loaded)]() mutable {
       if (!loaded) return done(loaded.error());
       const auto& before = gateway_.config();
       const auto restart = config::needing_restart(before, *loaded);
       if (!restart.empty()) {
         std::string list;
         for (const auto& key : restart) list += (list.empty() ? "" : ", ") + key;
-        return done(Error{Errc::invalid_argument, "needs a restart, so nothing was reloaded: " + list, restart.front(), "systemctl restart sanadd"});
+        return done(Error{Errc::invalid_argument, "needs a restart, so nothing was reloaded: " + list, restart.front(),
+                          "systemctl restart sanadd"});
       }
       Reloaded out;
       out.changed = config::difference(before, *loaded);

@@ -50,7 +50,8 @@ Sha256 peer_digest(const ledger::PeerRecord& peer) {
 
 audit::EventDraft peer_changed(const audit::Reporter& reporter, WallTime when, const Caller& caller, audit::EntityVerb verb,
                                std::string action, const ledger::PeerRecord* before, const ledger::PeerRecord& after) {
-  audit::EntityChange change{.verb = verb, .action = std::move(action), .type = "peer", .id = after.id, .after = peer_digest(after)};
+  audit::EntityChange change{
+      .verb = verb, .action = std::move(action), .type = "peer", .id = after.id, .after = peer_digest(after)};
   if (before != nullptr) change.before = peer_digest(*before);
   change.details = {{"interface", after.interface}, {"owner", after.owner.id}, {"allowed_ips", prefixes(after.allowed_ips)}};
   const auto personal = [&](const char* name, const std::string& value) {

@@ -21,7 +21,8 @@ Result<void> check_text(const std::string& field, const std::string& text, std::
 
 Result<void> check_slug(const std::string& field, const std::string& text) {
   const auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
-  if (text.empty() || text.size() > kMaxSlug || !std::all_of(text.begin(), text.end(), fits) || text.front() == '-' || text.back() == '-')
+  if (text.empty() || text.size() > kMaxSlug || !std::all_of(text.begin(), text.end(), fits) || text.front() == '-' ||
+      text.back() == '-')
     return bad(field, fmt::format("must be 1 to {} of a-z, 0-9 and \"-\", not beginning or ending with \"-\"", kMaxSlug));
   return {};
 }
@@ -37,16 +38,20 @@ Result<void> check_email(const std::string& email) {
 }
 
 Result<void> check_allowed_ips(const std::vector<IpPrefix>& allowed_ips, const config::Interface& interface) {
-  if (allowed_ips.empty()) return bad("allowed_ips", "at least one address is needed", "leave the field out to have addresses given from the pools");
-  if (allowed_ips.size() > kMaxAllowedIps) return bad("allowed_ips", fmt::format("too many ({}, at most {})", allowed_ips.size(), kMaxAllowedIps));
+  if (allowed_ips.empty())
+    return bad("allowed_ips", "at least one address is needed", "leave the field out to have addresses given from the pools");
+  if (allowed_ips.size() > kMaxAllowedIps)
+    return bad("allowed_ips", fmt::format("too many ({}, at most {})", allowed_ips.size(), kMaxAllowedIps));
   for (std::size_t i = 0; i < allowed_ips.size(); ++i) {
     const std::string field = fmt::format("allowed_ips[{}]", i);
     for (const auto& own : interface.addresses)
       if (allowed_ips[i].contains(own.address))
-        return bad(field, fmt::format("{} holds the gateway's own address {}", allowed_ips[i].to_string(), own.address.to_string()));
+        return bad(field,
+                   fmt::format("{} holds the gateway's own address {}", allowed_ips[i].to_string(), own.address.to_string()));
     for (std::size_t k = 0; k < i; ++k)
       if (allowed_ips[i].overlaps(allowed_ips[k]))
-        return bad(field, fmt::format("{} overlaps with {} of the same peer", allowed_ips[i].to_string(), allowed_ips[k].to_string()));
+        return bad(field,
+                   fmt::format("{} overlaps with {} of the same peer", allowed_ips[i].to_string(), allowed_ips[k].to_string()));
   }
   return {};
 }
@@ -55,15 +60,18 @@ Result<void> check_groups(const std::vector<std::string>& groups) {
   if (groups.size() > kMaxGroups) return bad("groups", fmt::format("too many ({}, at most {})", groups.size(), kMaxGroups));
   for (std::size_t i = 0; i < groups.size(); ++i) {
     if (auto slug = check_slug(fmt::format("groups[{}]", i), groups[i]); !slug) return slug;
-    if (std::find(groups.begin(), groups.begin() + static_cast<std::ptrdiff_t>(i), groups[i]) != groups.begin() + static_cast<std::ptrdiff_t>(i))
+    if (std::find(groups.begin(), groups.begin() + static_cast<std::ptrdiff_t>(i), groups[i]) !=
+        groups.begin() + static_cast<std::ptrdiff_t>(i))
       return bad(fmt::format("groups[{}]", i), "named twice");
   }
   return {};
 }
 
 Result<void> check_times(const ledger::PeerRecord& record, WallTime now) {
-  if (record.expires_at && *record.expires_at <= now) return bad("expires_at", "is in the past (" + to_rfc3339(*record.expires_at) + ")");
-  if (record.not_before && record.expires_at && *record.not_before >= *record.expires_at) return bad("not_before", "is not before expires_at");
+  if (record.expires_at && *record.expires_at <= now)
+    return bad("expires_at", "is in the past (" + to_rfc3339(*record.expires_at) + ")");
+  if (record.not_before && record.expires_at && *record.not_before >= *record.expires_at)
+    return bad("not_before", "is not before expires_at");
   return {};
 }
 
@@ -146,7 +154,8 @@ Result<ledger::PeerRecord> apply_edit(ledger::PeerRecord record, const PeerEdit&
   if (edit.expires_at) record.expires_at = *edit.expires_at;
   if (edit.groups) record.groups = *edit.groups;
   if (edit.note) record.note = *edit.note;
-  if (auto checked = check_record(record, context, edit.allowed_ips.has_value(), edit.not_before || edit.expires_at); !checked) return checked.error();
+  if (auto checked = check_record(record, context, edit.allowed_ips.has_value(), edit.not_before || edit.expires_at); !checked)
+    return checked.error();
   return record;
 }
 

@@ -8,11 +8,11 @@
 
 namespace sanad::service {
 
-inline constexpr std::size_t kMaxPersonName = 100;   // bytes
-inline constexpr std::size_t kMaxEmail = 254;        // RFC 5321 section 4.5.3.1.3, less the angle brackets
-inline constexpr std::size_t kMaxNote = 500;         // bytes
+inline constexpr std::size_t kMaxPersonName = 100;  // bytes
+inline constexpr std::size_t kMaxEmail = 254;       // RFC 5321 section 4.5.3.1.3, less the angle brackets
+inline constexpr std::size_t kMaxNote = 500;        // bytes
 inline constexpr std::size_t kMaxGroups = 16;
-inline constexpr std::size_t kMaxSlug = 32;          // characters of a device, handle or group
+inline constexpr std::size_t kMaxSlug = 32;  // characters of a device, handle or group
 inline constexpr std::size_t kMaxAllowedIps = 64;
 
 struct RulesContext {

@@ -47,15 +47,19 @@ Result<std::vector<IpPrefix>> allocate(ledger::Transaction& txn, const config::I
     }
     if (!given && last) return *last;
   }
-  if (out.empty()) return Error{Errc::exhausted, "interface " + interface.name + " has no address pool", "allowed_ips", "name allowed IPs, or add interfaces[].pools"};
+  if (out.empty())
+    return Error{Errc::exhausted, "interface " + interface.name + " has no address pool", "allowed_ips",
+                 "name allowed IPs, or add interfaces[].pools"};
   return out;
 }
 
-Result<void> check_quarantine(ledger::Transaction& txn, const config::Interface& interface, const std::vector<IpPrefix>& allowed_ips) {
+Result<void> check_quarantine(ledger::Transaction& txn, const config::Interface& interface,
+                              const std::vector<IpPrefix>& allowed_ips) {
   for (std::size_t i = 0; i < allowed_ips.size(); ++i)
     if (txn.in_quarantine(interface.name, allowed_ips[i], interface.quarantine))
-      return Error{Errc::conflict, allowed_ips[i].to_string() + " was a deleted peer's until lately and rests for " +
-                                       std::to_string(interface.quarantine.count()) + " days, so that \"who held it\" has one answer",
+      return Error{Errc::conflict,
+                   allowed_ips[i].to_string() + " was a deleted peer's until lately and rests for " +
+                       std::to_string(interface.quarantine.count()) + " days, so that \"who held it\" has one answer",
                    "allowed_ips[" + std::to_string(i) + "]", "choose another, or shorten interfaces[].quarantine"};
   return {};
 }
@@ -90,7 +94,8 @@ struct AddJob {
     peer.on_device = ledger::state_of(peer, txn.now().wall) == ledger::PeerState::active;
     auto stored = txn.insert_peer(std::move(peer));
     if (!stored) return stored.error();
-    auto index = txn.append(peer_changed(reporter, txn.now().wall, caller, audit::EntityVerb::create, "create", nullptr, *stored));
+    auto index =
+        txn.append(peer_changed(reporter, txn.now().wall, caller, audit::EntityVerb::create, "create", nullptr, *stored));
     if (!index) return index.error();
     remember_answer(txn, caller, stored->id, *index);
     return Stored{std::move(*stored), std::nullopt, std::nullopt, *index, false};
@@ -131,7 +136,8 @@ std::vector<InterfaceAddress> client_addresses(const std::vector<IpPrefix>& allo
   return out;
 }
 
-Result<std::string> profile_of(Gateway& gateway, const ledger::PeerRecord& peer, const std::optional<wg::PrivateKey>& private_key, bool with_psk) {
+Result<std::string> profile_of(Gateway& gateway, const ledger::PeerRecord& peer, const std::optional<wg::PrivateKey>& private_key,
+                               bool with_psk) {
   const InterfaceLoop* one = gateway.interface(peer.interface);
   if (one == nullptr) return Error{Errc::not_found, "interface " + peer.interface + " is not configured any more"};
   const auto& client = one->settings().client;
@@ -167,10 +173,14 @@ Result<std::string> profile_of(Gateway& gateway, const ledger::PeerRecord& peer,
 std::optional<Error> refused_by_standing(Gateway& gateway, const Caller& caller, const char* operation) {
   const auto& standing = gateway.registration().standing();
   if (standing.action == registration::Action::serve) return std::nullopt;
-  std::string why = standing.findings.empty() ? std::string(registration::to_string(standing.kind)) : standing.findings.front().detail;
-  gateway.refusals().record(caller, operation, "", std::string("registration ") + std::string(registration::to_string(standing.kind)));
-  return Error{Errc::refused_by_policy, "no peer can be added or enabled: the gateway's registration is " + std::string(registration::to_string(standing.kind)) + " (" + why + ")", "",
-               "sanad registration show says what is missing; sanad registration install CERT puts it right"};
+  std::string why =
+      standing.findings.empty() ? std::string(registration::to_string(standing.kind)) : standing.findings.front().detail;
+  gateway.refusals().record(caller, operation, "",
+                            std::string("registration ") + std::string(registration::to_string(standing.kind)));
+  return Error{Errc::refused_by_policy,
+               "no peer can be added or enabled: the gateway's registration is " +
+                   std::string(registration::to_string(standing.kind)) + " (" + why + ")",
+               "", "sanad registration show says what is missing; sanad registration install CERT puts it right"};
 }
 
 }  // namespace
@@ -223,12 +233,16 @@ class Import : public std::enable_shared_from_this<Import> {
   }
 
   void all_or_nothing() {
-    auto jobs = std::make_shared<std::vector<AddJob>>();  // shared: the job is a std::function, which wants it copyable
+    struct Numbered {
+      std::size_t line;
+      AddJob job;
+    };
+    auto jobs = std::make_shared<std::vector<Numbered>>();  // shared: the job is a std::function, which wants it copyable
     jobs->reserve(lines_.size());
     for (auto& line : lines_) {
       auto job = line.peer ? prepare(std::move(*line.peer)) : Result<AddJob>(line.peer.error());
       if (!job) return done_(at_line(line.line, job.error()));
-      jobs->push_back(std::move(*job));
+      jobs->push_back({line.line, std::move(*job)});
     }
     using All = std::vector<Stored>;
     auto self = shared_from_this();
@@ -236,9 +250,9 @@ class Import : public std::enable_shared_from_this<Import> {
         [jobs](ledger::Transaction& txn) -> Result<All> {
           All all;
           all.reserve(jobs->size());
-          for (std::size_t i = 0; i < jobs->size(); ++i) {
-            auto stored = (*jobs)[i](txn);
-            if (!stored) return at_line(i + 1, stored.error());
+          for (const auto& [line, job] : *jobs) {
+            auto stored = job(txn);
+            if (!stored) return at_line(line, stored.error());
             all.push_back(std::move(*stored));
           }
           return all;
@@ -261,7 +275,8 @@ class Import : public std::enable_shared_from_this<Import> {
 
   Result<AddJob> prepare(NewPeer input) {
     if (!input.public_key)
-      return Error{Errc::invalid_argument, "an import brings the clients' public keys", "public_key", "a key made here is shown once, by peer add"};
+      return Error{Errc::invalid_argument, "an import brings the clients' public keys", "public_key",
+                   "a key made here is shown once, by peer add"};
     return prepare_add(gateway_, caller_, std::move(input));
   }
 
@@ -302,7 +317,8 @@ class Import : public std::enable_shared_from_this<Import> {
 
   void finish() {
     report_.database = std::chrono::duration_cast<std::chrono::microseconds>(now().boot - began_);
-    std::sort(report_.lines.begin(), report_.lines.end(), [](const ImportResult& a, const ImportResult& b) { return a.line < b.line; });
+    std::sort(report_.lines.begin(), report_.lines.end(),
+              [](const ImportResult& a, const ImportResult& b) { return a.line < b.line; });
     done_(std::move(report_));
   }
 
@@ -321,7 +337,8 @@ class Import : public std::enable_shared_from_this<Import> {
 
 void Peers::import(Caller caller, std::vector<ImportLine> lines, bool atomic, Done<ImportReport> done) {
   if (auto refused = refused_by_standing(gateway_, caller, "POST /v1/peers/import")) return done(*refused);
-  auto run = std::make_shared<Import>(gateway_, std::move(caller), std::move(lines), std::move(done));  // shared by its own callbacks
+  auto run =
+      std::make_shared<Import>(gateway_, std::move(caller), std::move(lines), std::move(done));  // shared by its own callbacks
   if (atomic)
     run->all_or_nothing();
   else
@@ -367,7 +384,8 @@ Result<Stored> find_stored(ledger::Transaction& txn, const std::string& id) {
 Result<Stored> find_live(ledger::Transaction& txn, const std::string& id) {
   auto stored = find_stored(txn, id);
   if (stored && stored->peer.revoked)
-    return Error{Errc::conflict, "the peer was revoked on " + to_rfc3339(*stored->peer.revoked) + " and cannot be changed", "id", "add it again with a new key"};
+    return Error{Errc::conflict, "the peer was revoked on " + to_rfc3339(*stored->peer.revoked) + " and cannot be changed", "id",
+                 "add it again with a new key"};
   return stored;
 }
 
@@ -381,23 +399,29 @@ void Peers::get(std::string id, Done<PeerView> done) {
                        });
 }
 
-void Peers::edit(Caller caller, std::string id, PeerEdit edit, std::optional<std::uint64_t> if_version, Done<Changed<PeerView>> done) {
+void Peers::edit(Caller caller, std::string id, PeerEdit edit, std::optional<std::uint64_t> if_version,
+                 Done<Changed<PeerView>> done) {
   const auto interfaces = gateway_.config().interfaces;
   gateway_.change<Stored>(
-      [caller, id, edit, if_version, interfaces, own = gateway_.own_keys(), reporter = gateway_.reporter()](ledger::Transaction& txn) -> Result<Stored> {
+      [caller, id, edit, if_version, interfaces, own = gateway_.own_keys(),
+       reporter = gateway_.reporter()](ledger::Transaction& txn) -> Result<Stored> {
         auto found = find_live(txn, id);
         if (!found) return found;
         const ledger::PeerRecord before = found->peer;
         if (if_version && *if_version != before.version)
-          return Error{Errc::conflict, "the peer was changed meanwhile (version " + std::to_string(before.version) + ")", "If-Match", "read it again and repeat the change"};
-        const auto interface = std::find_if(interfaces.begin(), interfaces.end(), [&](const config::Interface& i) { return i.name == before.interface; });
-        if (interface == interfaces.end()) return Error{Errc::not_found, "interface " + before.interface + " is not configured any more"};
+          return Error{Errc::conflict, "the peer was changed meanwhile (version " + std::to_string(before.version) + ")",
+                       "If-Match", "read it again and repeat the change"};
+        const auto interface = std::find_if(interfaces.begin(), interfaces.end(),
+                                            [&](const config::Interface& i) { return i.name == before.interface; });
+        if (interface == interfaces.end())
+          return Error{Errc::not_found, "interface " + before.interface + " is not configured any more"};
         auto after = apply_edit(before, edit, {*interface, own, txn.now().wall});
         if (!after) return after.error();
         if (edit.allowed_ips) {
           std::vector<IpPrefix> added;
           for (const auto& prefix : *edit.allowed_ips)
-            if (std::find(before.allowed_ips.begin(), before.allowed_ips.end(), prefix) == before.allowed_ips.end()) added.push_back(prefix);
+            if (std::find(before.allowed_ips.begin(), before.allowed_ips.end(), prefix) == before.allowed_ips.end())
+              added.push_back(prefix);
           if (auto free = check_quarantine(txn, *interface, added); !free) return free.error();
         }
         if (after->owner != before.owner)
@@ -406,7 +430,8 @@ void Peers::edit(Caller caller, std::string id, PeerEdit edit, std::optional<std
         if (!stored) return stored.error();
         if (ledger::state_of(*stored, txn.now().wall) == PeerState::active)
           if (auto marked = txn.mark_on_device(id, true); !marked) return marked.error();
-        auto index = txn.append(peer_changed(reporter, txn.now().wall, caller, audit::EntityVerb::update, "update", &before, *stored));
+        auto index =
+            txn.append(peer_changed(reporter, txn.now().wall, caller, audit::EntityVerb::update, "update", &before, *stored));
         if (!index) return index.error();
         return Stored{*stored, before, found->last_session_at, *index, false};
       },
@@ -422,26 +447,94 @@ void Peers::edit(Caller caller, std::string id, PeerEdit edit, std::optional<std
       });
 }
 
+namespace {
+
+Result<Stored> set_enabled_in(ledger::Transaction& txn, const std::string& id, bool enabled, const Caller& caller,
+                              const audit::Reporter& reporter) {
+  auto found = find_live(txn, id);
+  if (!found) return found;
+  const ledger::PeerRecord before = found->peer;
+  ledger::PeerRecord after = before;
+  after.enabled = enabled;
+  auto stored = txn.update_peer(after);
+  if (!stored) return stored.error();
+  if (ledger::state_of(*stored, txn.now().wall) == PeerState::active)
+    if (auto marked = txn.mark_on_device(id, true); !marked) return marked.error();
+  auto index =
+      txn.append(peer_changed(reporter, txn.now().wall, caller, enabled ? audit::EntityVerb::enable : audit::EntityVerb::disable,
+                              enabled ? "enable" : "disable", &before, *stored));
+  if (!index) return index.error();
+  return Stored{*stored, before, found->last_session_at, *index, false};
+}
+
+Result<Stored> revoke_in(ledger::Transaction& txn, const std::string& id, const Caller& caller, const audit::Reporter& reporter) {
+  auto found = find_live(txn, id);
+  if (!found) return found;
+  auto stored = txn.revoke_peer(id);
+  if (!stored) return stored.error();
+  auto index =
+      txn.append(peer_changed(reporter, txn.now().wall, caller, audit::EntityVerb::remove, "revoke", &found->peer, *stored));
+  if (!index) return index.error();
+  return Stored{*stored, found->peer, found->last_session_at, *index, false};
+}
+
+// What took effect while storage could not write, written as soon as it can. `seen`: the version it was decided on. The attempt
+// that was answered "unavailable" may have become durable after all: then there is nothing left to write.
+void revoke_later(Gateway& gateway, const std::string& id, const Caller& caller) {
+  gateway.withhold(id);
+  gateway.recorder().record(
+      1,
+      [id, caller, reporter = gateway.reporter()](ledger::Transaction& txn) -> Result<void> {
+        auto later = revoke_in(txn, id, caller, reporter);
+        if (!later && later.error().code != Errc::conflict) return later.error();
+        return {};
+      },
+      [&gateway, id](bool) { gateway.release(id); });
+}
+
+void disable_later(Gateway& gateway, const std::string& id, std::uint64_t seen, const Caller& caller) {
+  gateway.withhold(id);
+  gateway.recorder().record(
+      1,
+      [id, seen, caller, reporter = gateway.reporter()](ledger::Transaction& txn) -> Result<void> {
+        const auto found = find_stored(txn, id);
+        if (!found) return found.error();
+        const auto& peer = found->peer;
+        if (peer.revoked || !peer.enabled) return {};
+        if (peer.version == seen) {
+          if (auto later = set_enabled_in(txn, id, false, caller, reporter); !later) return later.error();
+          return {};
+        }
+        // Somebody decided anew meanwhile; that stands. That it was off for a while is evidence all the same.
+        ledger::PeerRecord off = peer;
+        off.enabled = false;
+        auto index =
+            txn.append(peer_changed(reporter, txn.now().wall, caller, audit::EntityVerb::disable, "disable", &peer, off));
+        if (!index) return index.error();
+        return {};
+      },
+      [&gateway, id](bool) {
+        gateway.release(id);
+        // The ledger's word counts again, also when it is another's than the one that waited.
+        gateway.ask<Stored>([id](ledger::Transaction& txn) { return find_live(txn, id); },
+                            [&gateway](Result<Stored> now_stored) {
+                              if (now_stored) gateway.put_in_force({now_stored->peer});
+                            });
+      });
+}
+
+}  // namespace
+
 void Peers::set_enabled(Caller caller, std::string id, bool enabled, Done<Changed<PeerView>> done) {
   if (enabled)
     if (auto refused = refused_by_standing(gateway_, caller, "POST /v1/peers/{id}/enable")) return done(*refused);
   gateway_.change<Stored>(
-      [caller, id, enabled, reporter = gateway_.reporter()](ledger::Transaction& txn) -> Result<Stored> {
-        auto found = find_live(txn, id);
-        if (!found) return found;
-        const ledger::PeerRecord before = found->peer;
-        ledger::PeerRecord after = before;
-        after.enabled = enabled;
-        auto stored = txn.update_peer(after);
-        if (!stored) return stored.error();
-        if (ledger::state_of(*stored, txn.now().wall) == PeerState::active)
-          if (auto marked = txn.mark_on_device(id, true); !marked) return marked.error();
-        auto index = txn.append(peer_changed(reporter, txn.now().wall, caller, enabled ? audit::EntityVerb::enable : audit::EntityVerb::disable,
-                                             enabled ? "enable" : "disable", &before, *stored));
-        if (!index) return index.error();
-        return Stored{*stored, before, found->last_session_at, *index, false};
+      [caller, id, enabled, reporter = gateway_.reporter()](ledger::Transaction& txn) {
+        return set_enabled_in(txn, id, enabled, caller, reporter);
       },
-      [this, done = std::move(done)](Result<Stored> stored) {
+      [this, caller, id, enabled, done = std::move(done)](Result<Stored> stored) {
+        if (!stored && !enabled && stored.error().code == Errc::unavailable)
+          return disable_unrecorded(caller, id, stored.error(), done);
         if (!stored) return done(stored.error());
         gateway_.put_in_force({stored->peer});
         gateway_.due_changed();
@@ -449,19 +542,18 @@ void Peers::set_enabled(Caller caller, std::string id, bool enabled, Done<Change
       });
 }
 
-namespace {
-
-Result<Stored> revoke_in(ledger::Transaction& txn, const std::string& id, const Caller& caller, const audit::Reporter& reporter) {
-  auto found = find_live(txn, id);
-  if (!found) return found;
-  auto stored = txn.revoke_peer(id);
-  if (!stored) return stored.error();
-  auto index = txn.append(peer_changed(reporter, txn.now().wall, caller, audit::EntityVerb::remove, "revoke", &found->peer, *stored));
-  if (!index) return index.error();
-  return Stored{*stored, found->peer, found->last_session_at, *index, false};
+// A full disk must not keep connected who was to be cut off.
+void Peers::disable_unrecorded(Caller caller, std::string id, Error why, Done<Changed<PeerView>> done) {
+  gateway_.ask<Stored>([id](ledger::Transaction& txn) { return find_live(txn, id); },
+                       [this, caller, id, why, done = std::move(done)](Result<Stored> found) {
+                         if (!found) return done(found.error().code == Errc::unavailable ? why : found.error());
+                         const std::uint64_t seen = found->peer.version;
+                         found->peer.enabled = false;
+                         disable_later(gateway_, id, seen, caller);
+                         gateway_.put_in_force({found->peer});
+                         done(Changed<PeerView>{view_of(gateway_, std::move(found->peer), found->last_session_at), 0, false});
+                       });
 }
-
-}  // namespace
 
 void Peers::revoke(Caller caller, std::string id, Done<PeerRevoked> done) {
   gateway_.ask<Stored>(
@@ -479,8 +571,9 @@ void Peers::revoke(Caller caller, std::string id, Done<PeerRevoked> done) {
           if (both->error) return done(*both->error);
           done(std::move(both->out));
         };
-        // The traffic is cut without waiting for storage: a full disk must not keep a leaver connected.
-        if (auto* one = gateway_.interface(found->peer.interface); one != nullptr && one->serves(found->peer.public_key)) {
+        // The traffic is cut without waiting for storage: a full disk must not keep a leaver connected. One on its way out
+        // already is cut once more: the first time may still be waiting for a backend that is down.
+        if (auto* one = gateway_.interface(found->peer.interface); one != nullptr && one->holds(found->peer.public_key)) {
           one->remove_peer(found->peer.public_key, sessions::CloseReason::revoked, [both, finish](const Result<void>& cut) {
             both->out.stopped = cut.has_value();
             if (!cut) both->out.why_not_stopped = cut.error().message;
@@ -489,9 +582,9 @@ void Peers::revoke(Caller caller, std::string id, Done<PeerRevoked> done) {
         } else {
           finish();
         }
-        const auto reporter = gateway_.reporter();
-        gateway_.change<Stored>([id, caller, reporter](ledger::Transaction& txn) { return revoke_in(txn, id, caller, reporter); },
-                                [this, both, finish, found = *found, caller, id, reporter](Result<Stored> stored) {
+        gateway_.change<Stored>([id, caller, reporter = gateway_.reporter()](
+                                    ledger::Transaction& txn) { return revoke_in(txn, id, caller, reporter); },
+                                [this, both, finish, found = *found, caller, id](Result<Stored> stored) {
                                   if (stored) {
                                     both->out.peer = view_of(gateway_, stored->peer, stored->last_session_at);
                                     both->out.evidence = stored->evidence;
@@ -499,12 +592,7 @@ void Peers::revoke(Caller caller, std::string id, Done<PeerRevoked> done) {
                                     both->out.recorded = false;
                                     both->out.peer = view_of(gateway_, found.peer, found.last_session_at);
                                     both->out.peer.state = PeerState::revoked;
-                                    gateway_.recorder().record(1, [id, caller, reporter](ledger::Transaction& txn) -> Result<void> {
-                                      auto later = revoke_in(txn, id, caller, reporter);
-                                      // conflict: the attempt that was answered "unavailable" had become durable after all.
-                                      if (!later && later.error().code != Errc::conflict) return later.error();
-                                      return {};
-                                    });
+                                    revoke_later(gateway_, id, caller);
                                   } else {
                                     both->error = stored.error();
                                   }
@@ -524,7 +612,8 @@ void Peers::rotate_psk(Caller caller, std::string id, Done<RotatedPsk> done) {
         after.preshared_key = psk;
         auto stored = txn.update_peer(after);
         if (!stored) return stored.error();
-        auto index = txn.append(peer_changed(reporter, txn.now().wall, caller, audit::EntityVerb::update, "rotate-psk", &found->peer, *stored));
+        auto index = txn.append(
+            peer_changed(reporter, txn.now().wall, caller, audit::EntityVerb::update, "rotate-psk", &found->peer, *stored));
         if (!index) return index.error();
         return Stored{*stored, found->peer, found->last_session_at, *index, false};
       },

@@ -24,14 +24,14 @@ struct PeerView {
 enum class PresharedChoice { generate, none, given };
 
 struct NewPeer {
-  std::string owner_id;                       // an existing owner, or empty:
-  std::string owner_name;                     // a new one (or the one with the same e-mail or handle)
+  std::string owner_id;    // an existing owner, or empty:
+  std::string owner_name;  // a new one (or the one with the same e-mail or handle)
   std::string owner_email;
-  std::string owner_handle;                   // default: made from the name
+  std::string owner_handle;  // default: made from the name
   std::string device = "device";
-  std::optional<std::string> public_key;      // unset: a key pair is made here, shown once, not kept
+  std::optional<std::string> public_key;  // unset: a key pair is made here, shown once, not kept
   PresharedChoice preshared = PresharedChoice::generate;
-  wg::PresharedKey preshared_key;             // when given
+  wg::PresharedKey preshared_key;                    // when given
   std::optional<std::vector<IpPrefix>> allowed_ips;  // unset: one address from each of the interface's pools
   std::optional<std::uint16_t> keepalive_s;
   bool enabled = true;
@@ -39,13 +39,13 @@ struct NewPeer {
   std::optional<WallTime> expires_at;
   std::vector<std::string> groups;
   std::string note;
-  std::string interface;                      // empty: the first one configured
+  std::string interface;  // empty: the first one configured
 };
 
 struct PeerAdded {
   PeerView peer;
   std::uint64_t evidence = 0;
-  std::string profile;                        // wg-quick text with secrets; empty on an idempotent replay
+  std::string profile;  // wg-quick text with secrets; empty on an idempotent replay
 };
 
 // Unset = leave. An empty optional inside = clear.
@@ -63,46 +63,46 @@ struct PeerEdit {
 };
 
 struct PeerQuery {
-  std::string match;                          // see admin-api: id, name, or a case-insensitive prefix
+  std::string match;  // see admin-api: id, name, or a case-insensitive prefix
   std::string owner_id;
   std::string interface;
   std::optional<PeerState> state;
   std::string cursor;
-  std::size_t limit = 500;                    // 1..1000; one chunk
+  std::size_t limit = 500;  // 1..1000; one chunk
 };
 
 template <class T>
 struct Page {
   std::vector<T> items;
-  std::string next;                           // empty: that was the last
+  std::string next;  // empty: that was the last
 };
 
 struct PeerRevoked {
   PeerView peer;
   std::uint64_t evidence = 0;
-  bool recorded = true;                       // false: storage cannot write now; it took effect and is recorded later
-  bool stopped = true;                        // the backend has confirmed that traffic is cut
+  bool recorded = true;  // false: storage cannot write now; it took effect and is recorded later
+  bool stopped = true;   // the backend has confirmed that traffic is cut
   std::string why_not_stopped;
 };
 
 struct RotatedPsk {
   PeerView peer;
   std::uint64_t evidence = 0;
-  std::string preshared_key;                  // shown once
+  std::string preshared_key;  // shown once
 };
 
 struct ImportLine {
-  std::size_t line = 0;                       // 1-based, of the request body
+  std::size_t line = 0;  // 1-based, of the request body
   Result<NewPeer> peer;
 };
 
 struct ImportResult {
   std::size_t line = 0;
-  Result<PeerAdded> added;                    // profiles are empty: clients bring their keys in an import
+  Result<PeerAdded> added;  // profiles are empty: clients bring their keys in an import
 };
 
 struct ImportReport {
-  std::vector<ImportResult> lines;            // in input order; empty `added` errors when atomic and rolled back
+  std::vector<ImportResult> lines;  // in input order; empty `added` errors when atomic and rolled back
   std::size_t added = 0;
   std::size_t failed = 0;
   std::chrono::microseconds database{};
@@ -122,6 +122,7 @@ class Peers {
   void get(std::string id, Done<PeerView> done);
   // `if_version`: conflict with field "If-Match" when the peer has another version.
   void edit(Caller caller, std::string id, PeerEdit edit, std::optional<std::uint64_t> if_version, Done<Changed<PeerView>> done);
+  // Disabling takes effect also when storage cannot write; it is recorded as soon as it can (Changed::recorded).
   void set_enabled(Caller caller, std::string id, bool enabled, Done<Changed<PeerView>> done);
   // Answers when the backend has cut the traffic and the revocation is durable, or says which of the two is missing.
   void revoke(Caller caller, std::string id, Done<PeerRevoked> done);
@@ -130,6 +131,8 @@ class Peers {
   void profile(std::string id, Done<std::string> done);
 
  private:
+  void disable_unrecorded(Caller caller, std::string id, Error why, Done<Changed<PeerView>> done);
+
   Gateway& gateway_;
 };
 

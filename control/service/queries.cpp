@@ -48,7 +48,8 @@ void Queries::sessions(SessionQuery query, Done<Page<SessionView>> done) {
   const std::size_t limit = std::clamp<std::size_t>(query.limit, 1, 1000);
   gateway_.ask<Page<SessionView>>(
       [query, limit](ledger::Transaction& txn) -> Result<Page<SessionView>> {
-        const ledger::SessionFilter filter{query.peer_id, query.owner_id, query.active, query.from, query.to, query.inner, query.outer, query.at};
+        const ledger::SessionFilter filter{query.peer_id, query.owner_id, query.active, query.from,
+                                           query.to,      query.inner,    query.outer,  query.at};
         auto found = txn.sessions(filter, query.cursor, limit);
         if (!found) return found.error();
         Page<SessionView> page;
@@ -70,7 +71,8 @@ void Queries::sessions(SessionQuery query, Done<Page<SessionView>> done) {
 void Queries::session(std::string id_hex, Done<SessionView> done) {
   const auto bytes = hex_decode(id_hex);
   sessions::SessionId id{};
-  if (!bytes || bytes->size() != id.size()) return done(Error{Errc::invalid_argument, "not a session id (32 hex digits expected)", "id"});
+  if (!bytes || bytes->size() != id.size())
+    return done(Error{Errc::invalid_argument, "not a session id (32 hex digits expected)", "id"});
   std::copy(bytes->begin(), bytes->end(), id.begin());
   gateway_.ask<SessionView>(
       [id](ledger::Transaction& txn) -> Result<SessionView> {
@@ -90,7 +92,8 @@ void Queries::leaves(std::uint64_t from, std::size_t limit, Done<std::vector<Lea
         std::vector<LeafView> out;
         for (auto& leaf : txn.leaves(from, limit, true)) {
           LeafView view{leaf.index, std::move(leaf.bytes), {}};
-          for (auto& d : leaf.disclosures) view.disclosures.push_back({std::move(d.name), std::move(d.value_json), std::move(d.salt)});
+          for (auto& d : leaf.disclosures)
+            view.disclosures.push_back({std::move(d.name), std::move(d.value_json), std::move(d.salt)});
           out.push_back(std::move(view));
         }
         return out;
@@ -128,7 +131,8 @@ void Queries::status(Done<Status> done) {
         out.events_held = gateway_.recorder().held();
         out.clock = read_clock_sync();
         struct statvfs fs {};
-        if (::statvfs(gateway_.config().gateway.state_dir.c_str(), &fs) == 0) out.disk_free_bytes = std::uint64_t{fs.f_bavail} * fs.f_frsize;
+        if (::statvfs(gateway_.config().gateway.state_dir.c_str(), &fs) == 0)
+          out.disk_free_bytes = std::uint64_t{fs.f_bavail} * fs.f_frsize;
         done(std::move(out));
       });
 }

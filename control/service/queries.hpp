@@ -7,33 +7,33 @@
 
 #include "control/ledger/records.hpp"
 #include "control/registration/standing.hpp"
-#include "gateway/base/clock.hpp"
 #include "control/service/peers.hpp"
 #include "control/service/request.hpp"
+#include "gateway/base/clock.hpp"
 
 namespace sanad::service {
 
 struct SessionView {
   ledger::SessionRecord session;
-  ledger::PeerRecord peer;                    // as it is now; revoked peers are kept
+  ledger::PeerRecord peer;  // as it is now; revoked peers are kept
 };
 
 struct SessionQuery {
   std::string peer_id;
   std::string owner_id;
   std::optional<bool> active;
-  std::optional<WallTime> from;               // sessions that overlap [from, to)
+  std::optional<WallTime> from;  // sessions that overlap [from, to)
   std::optional<WallTime> to;
   std::optional<IpAddress> inner;
   std::optional<IpAddress> outer;
-  std::optional<WallTime> at;                 // sessions that were open then
+  std::optional<WallTime> at;  // sessions that were open then
   std::string cursor;
   std::size_t limit = 500;
 };
 
 struct LeafView {
   std::uint64_t index = 0;
-  std::string leaf;                           // the exact bytes
+  std::string leaf;  // the exact bytes
   struct Disclosure {
     std::string name;
     std::string value_json;
@@ -44,13 +44,13 @@ struct LeafView {
 
 struct InterfaceStatus {
   std::string name;
-  std::string backend;                        // "kernel" or "userspace"
-  std::string state;                          // "up", "down", "backend_down"
-  std::string problem;                        // empty when up
+  std::string backend;  // "kernel" or "userspace"
+  std::string state;    // "up", "down", "backend_down"
+  std::string problem;  // empty when up
   std::uint16_t listen_port = 0;
   wg::PublicKey public_key;
   std::vector<InterfaceAddress> addresses;
-  std::size_t peers = 0;                      // served now
+  std::size_t peers = 0;  // served now
   std::size_t connected = 0;
   std::optional<WallTime> last_snapshot;
   double snapshot_ms = 0;
@@ -63,7 +63,7 @@ struct InterfaceStatus {
 
 struct RegistrationStatus {
   registration::Standing standing;
-  std::string level;                          // "self", "company", "association", "regulator"; empty when unregistered
+  std::string level;  // "self", "company", "association", "regulator"; empty when unregistered
   std::string sentence;
   std::string legal_name;
   std::optional<std::string> reference;
@@ -93,8 +93,8 @@ struct Status {
   std::size_t peers_enabled = 0;
   std::size_t sessions_today = 0;
   std::size_t sessions_open = 0;
-  std::uint64_t records = 0;                  // leaves so far
-  std::uint64_t events_held = 0;              // observed, waiting for storage to write again
+  std::uint64_t records = 0;      // leaves so far
+  std::uint64_t events_held = 0;  // observed, waiting for storage to write again
   bool writable = true;
   std::string storage_problem;
   ClockSync clock;
@@ -127,7 +127,7 @@ class Queries {
 };
 
 struct InstallRegistration {
-  std::string certificate_pem;                // the chain, the gateway's certificate first
+  std::string certificate_pem;  // the chain, the gateway's certificate first
   std::optional<std::string> reference;
   std::optional<WallTime> authority_valid_until;
   std::string note;
@@ -145,7 +145,7 @@ class Registrations {
 };
 
 struct Reloaded {
-  std::vector<std::string> changed;           // dotted keys
+  std::vector<std::string> changed;  // dotted keys
   std::uint64_t evidence = 0;
 };
 

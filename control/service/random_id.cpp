@@ -8,7 +8,8 @@ namespace sanad::service {
 
 sessions::SessionId random_session_id() {
   sessions::SessionId id{};
-  if (::getrandom(id.data(), id.size(), 0) != static_cast<ssize_t>(id.size())) throw std::runtime_error("getrandom gave no bytes");
+  if (::getrandom(id.data(), id.size(), 0) != static_cast<ssize_t>(id.size()))
+    throw std::runtime_error("getrandom gave no bytes");
   return id;
 }
 

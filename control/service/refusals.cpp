@@ -8,32 +8,41 @@
 
 namespace sanad::service {
 
-void Refusals::record(const Caller& caller, std::string operation, std::string target, std::string why) {
+void Refusals::tell(uid_t uid, unsigned count) {
+  gateway_.recorder().record(1, [reporter = gateway_.reporter(), uid, count](ledger::Transaction& txn) -> Result<void> {
+    boost::json::object details{{"uid", uid}, {"count", count}};
+    auto index = txn.append(audit::own_event(reporter, txn.now().wall, "refusals_counted", std::move(details)));
+    if (!index) return index.error();
+    return {};
+  });
+}
+
+void Refusals::settle(bool all) {
   const BootTime t = now().boot;
-  // Windows of uids that have been quiet are dropped, so that the map is bounded by the callers of one minute.
-  std::erase_if(windows_, [t](const auto& entry) { return entry.second.counted == 0 && t - entry.second.began > std::chrono::minutes{1}; });
-  Window& window = windows_[caller.actor.uid];
-  unsigned missed = 0;
-  if (window.began.ns == 0 || t - window.began > std::chrono::minutes{1}) {
-    missed = window.counted;
-    window = Window{t, 0, 0};
-  }
-  if (window.recorded >= kPerMinute) {
-    ++window.counted;
+  std::erase_if(windows_, [this, t, all](const auto& entry) {
+    if (!all && t - entry.second.began <= std::chrono::minutes{1}) return false;
+    if (entry.second.counted > 0) tell(entry.first, entry.second.counted);
+    return true;
+  });
+}
+
+void Refusals::record(const Caller& caller, std::string operation, std::string target, std::string why) {
+  settle();
+  const auto [window, fresh] = windows_.try_emplace(caller.actor.uid);
+  if (fresh) window->second.began = now().boot;
+  if (window->second.recorded >= kPerMinute) {
+    ++window->second.counted;
     return;
   }
-  ++window.recorded;
+  ++window->second.recorded;
   audit::ApiCall call{.operation = std::move(operation), .target = std::move(target), .allowed = false, .why = std::move(why)};
-  gateway_.recorder().record(
-      1, [reporter = gateway_.reporter(), actor = audit_actor(caller), call = std::move(call), missed](ledger::Transaction& txn) -> Result<void> {
-        if (missed > 0) {
-          boost::json::object details{{"uid", actor.uid}, {"count", missed}};
-          if (auto told = txn.append(audit::own_event(reporter, txn.now().wall, "refusals_counted", std::move(details))); !told) return told.error();
-        }
-        auto index = txn.append(audit::api_activity(reporter, txn.now().wall, actor, call));
-        if (!index) return index.error();
-        return {};
-      });
+  gateway_.recorder().record(1,
+                             [reporter = gateway_.reporter(), actor = audit_actor(caller),
+                              call = std::move(call)](ledger::Transaction& txn) -> Result<void> {
+                               auto index = txn.append(audit::api_activity(reporter, txn.now().wall, actor, call));
+                               if (!index) return index.error();
+                               return {};
+                             });
 }
 
 }  // namespace sanad::service

@@ -17,8 +17,13 @@ class Refusals {
   explicit Refusals(Gateway& gateway) : gateway_(gateway) {}
   // `operation`: the route ("POST /v1/peers"), never the raw path; `why`: a short reason of ours.
   void record(const Caller& caller, std::string operation, std::string target, std::string why);
+  // Records the counts of the minutes that are over. Once a minute, by the owner; with `all`, also of the one that runs (at
+  // stop).
+  void settle(bool all = false);
 
  private:
+  void tell(uid_t uid, unsigned count);
+
   static constexpr unsigned kPerMinute = 30;
   struct Window {
     BootTime began;

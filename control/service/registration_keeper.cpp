@@ -14,19 +14,26 @@ constexpr std::size_t kMaxKeyFile = 16 * 1024;
 
 registration::Level level_of(config::AnchorLevel level) {
   switch (level) {
-    case config::AnchorLevel::self: return registration::Level::self;
-    case config::AnchorLevel::company: return registration::Level::company;
-    case config::AnchorLevel::association: return registration::Level::association;
-    case config::AnchorLevel::regulator: return registration::Level::regulator;
+    case config::AnchorLevel::self:
+      return registration::Level::self;
+    case config::AnchorLevel::company:
+      return registration::Level::company;
+    case config::AnchorLevel::association:
+      return registration::Level::association;
+    case config::AnchorLevel::regulator:
+      return registration::Level::regulator;
   }
   return registration::Level::self;
 }
 
 registration::Response response_of(config::StandingAction action) {
   switch (action) {
-    case config::StandingAction::warn: return registration::Response::warn;
-    case config::StandingAction::refuse_new: return registration::Response::refuse_new;
-    case config::StandingAction::suspend: return registration::Response::suspend;
+    case config::StandingAction::warn:
+      return registration::Response::warn;
+    case config::StandingAction::refuse_new:
+      return registration::Response::refuse_new;
+    case config::StandingAction::suspend:
+      return registration::Response::suspend;
   }
   return registration::Response::refuse_new;
 }
@@ -55,7 +62,7 @@ Result<RegistrationMaterial> load_material(const config::Registration& settings,
   for (const auto& file : settings.crl_files) {
     // A list that cannot be read is a finding of the standing, not a reason to fail: check_crl() calls empty text unavailable.
     auto crl = read_file(file, registration::kMaxCrl);
-    out.crls.push_back(crl ? std::move(*crl) : std::string{});
+    out.crls.push_back({file, crl ? std::move(*crl) : std::string{}});
   }
   out.public_addresses = settings.public_addresses;
   if (out.public_addresses.empty()) {
@@ -103,14 +110,34 @@ Result<registration::Verified> RegistrationKeeper::check(std::string_view chain_
   auto verified = registration::verify(chain_pem, anchors_for(chain_pem));
   if (!verified) return verified.error();
   if (material_.key) {
-    if (auto matches = registration::check_key_matches(verified->certificate.pem, *material_.key); !matches) return matches.error();
+    if (auto matches = registration::check_key_matches(verified->certificate.pem, *material_.key); !matches)
+      return matches.error();
   }
   if (verified->certificate.claims.wireguard_key != gateway_key_)
-    return Error{Errc::invalid_argument, "the certificate is for another WireGuard key (" +
-                                             verified->certificate.claims.wireguard_key.to_base64() + ") than this gateway's (" +
-                                             gateway_key_.to_base64() + ")",
+    return Error{Errc::invalid_argument,
+                 "the certificate is for another WireGuard key (" + verified->certificate.claims.wireguard_key.to_base64() +
+                     ") than this gateway's (" + gateway_key_.to_base64() + ")",
                  "certificate_pem", "ask the issuer for a certificate with this gateway's key"};
   return verified;
+}
+
+// The lists of several issuers may be configured: the one that can speak of this certificate counts, and "revoked" above all.
+registration::RevocationState RegistrationKeeper::revocation_of(const registration::Verified& verified, WallTime now) {
+  using Word = registration::RevocationState::Status;
+  registration::RevocationState out;
+  for (const auto& crl : material_.crls) {
+    auto state = registration::check_crl(crl.text, verified, now);
+    if (state.status == Word::unavailable) {
+      // A file that is gone or half written takes nothing back of what its last good text said.
+      if (const auto before = good_crls_.find(crl.file); before != good_crls_.end())
+        state = registration::check_crl(before->second, verified, now);
+    } else {
+      good_crls_[crl.file] = crl.text;
+    }
+    const bool says_more = out.status == Word::not_checked || (out.status == Word::unavailable && state.status == Word::good);
+    if (state.status == Word::revoked || (says_more && out.status != Word::revoked)) out = std::move(state);
+  }
+  return out;
 }
 
 bool RegistrationKeeper::judge(WallTime now) {
@@ -120,13 +147,7 @@ bool RegistrationKeeper::judge(WallTime now) {
   if (const auto* record = current()) {
     const auto anchors = anchors_for(record->certificate_pem);
     if (auto verified = registration::verify(record->certificate_pem, anchors)) {
-      // The gravest word of any list counts.
-      for (const auto& crl : material_.crls) {
-        auto state = registration::check_crl(crl, *verified, now);
-        if (state.status == registration::RevocationState::Status::revoked ||
-            revocation.status == registration::RevocationState::Status::not_checked)
-          revocation = std::move(state);
-      }
+      revocation = revocation_of(*verified, now);
       installed_ = registration::Installed{std::move(*verified), std::nullopt, record->authority_valid_until};
       if (!record->reference.empty()) installed_->reference = record->reference;
     }
@@ -140,7 +161,8 @@ bool RegistrationKeeper::judge(WallTime now) {
   // The clock's finding comes and goes with NTP and has its own records; it is shown, but is no change of standing.
   const auto weighty = [](const registration::Standing& s) {
     auto findings = s.findings;
-    std::erase_if(findings, [](const registration::Finding& f) { return f.code == registration::FindingCode::clock_unsynchronised; });
+    std::erase_if(findings,
+                  [](const registration::Finding& f) { return f.code == registration::FindingCode::clock_unsynchronised; });
     std::vector<registration::FindingCode> codes;
     for (const auto& f : findings) codes.push_back(f.code);
     return codes;
@@ -174,7 +196,9 @@ RegistrationStatus RegistrationKeeper::status() const {
 
 Result<std::string> RegistrationKeeper::write_profile(registration::ProfileInput input) const {
   const bool sign = installed_ && material_.key != nullptr;
-  if (sign) input.issuer = registration::ProfileIssuer{registration::sentence(installed_), current()->certificate_pem, installed_->reference};
+  if (sign)
+    input.issuer =
+        registration::ProfileIssuer{registration::sentence(installed_), current()->certificate_pem, installed_->reference};
   auto text = registration::write_profile(input);
   if (!text || !sign) return text;
   return registration::sign_profile(*text, *material_.key);

@@ -2,7 +2,10 @@
 // What this gateway's registration is and what follows from it now. Loop thread; files are read on the device worker and
 // come here as values.
 
+#include <filesystem>
 #include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,11 +20,15 @@ namespace sanad::service {
 
 // What the files say. Read by load_material(), on a thread that may block.
 struct RegistrationMaterial {
-  std::string certificate_pem;                          // the chain in the configured file; empty when there is none
+  std::string certificate_pem;                             // the chain in the configured file; empty when there is none
   std::shared_ptr<const registration::PrivateKeyPem> key;  // null when there is none; shared because material is a copyable value
   std::vector<registration::Anchor> anchors;
-  std::vector<std::string> crls;
-  std::vector<IpAddress> public_addresses;              // configured, or the host's own
+  struct Crl {
+    std::filesystem::path file;
+    std::string text;  // empty: it could not be read
+  };
+  std::vector<Crl> crls;
+  std::vector<IpAddress> public_addresses;  // configured, or the host's own
 };
 
 // Errors: a file that is configured and cannot be read, with its name.
@@ -54,13 +61,15 @@ class RegistrationKeeper {
 
  private:
   [[nodiscard]] const ledger::RegistrationRecord* current() const { return history_.empty() ? nullptr : &history_.back(); }
+  registration::RevocationState revocation_of(const registration::Verified& verified, WallTime now);
   [[nodiscard]] std::vector<registration::Anchor> anchors_for(std::string_view chain_pem) const;
 
   config::Registration settings_;
   wg::PublicKey gateway_key_;
   std::uint16_t listen_port_;
   RegistrationMaterial material_;
-  std::vector<ledger::RegistrationRecord> history_;  // oldest first; the last is in force
+  std::vector<ledger::RegistrationRecord> history_;         // oldest first; the last is in force
+  std::map<std::filesystem::path, std::string> good_crls_;  // the last usable text of each list, in case the file breaks
   std::optional<registration::Installed> installed_;
   registration::Standing standing_;
 };

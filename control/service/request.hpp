@@ -34,6 +34,7 @@ template <class T>
 struct Changed {
   T value;
   std::uint64_t evidence = 0;
+  bool recorded = true;  // false: storage cannot write now; it took effect (disabling does) and is recorded later
 };
 
 }  // namespace sanad::service

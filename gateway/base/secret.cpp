@@ -7,11 +7,12 @@
 
 namespace sanad {
 
-void wipe(std::span<std::uint8_t> bytes) noexcept { explicit_bzero(bytes.data(), bytes.size()); }
-
-Secret32::Secret32(std::span<const std::uint8_t, kSize> bytes) noexcept {
-  std::copy(bytes.begin(), bytes.end(), bytes_.begin());
+void wipe(std::span<std::uint8_t> bytes) noexcept {
+  if (!bytes.empty())
+    explicit_bzero(bytes.data(), bytes.size());  // an empty span may hold a null pointer, which it must not be given
 }
+
+Secret32::Secret32(std::span<const std::uint8_t, kSize> bytes) noexcept { std::copy(bytes.begin(), bytes.end(), bytes_.begin()); }
 
 bool Secret32::is_zero() const noexcept {
   std::uint8_t sum = 0;

@@ -18,7 +18,7 @@ void add_etag(Response& response, const service::PeerView& view) {
 Response changed_response(const service::Changed<service::PeerView>& changed, Personal personal) {
   boost::json::object body;
   body["peer"] = peer_json(changed.value, personal);
-  body["evidence"] = evidence_json(changed.evidence);
+  body["evidence"] = changed.recorded ? boost::json::value(evidence_json(changed.evidence)) : boost::json::value(nullptr);
   Response response = json_response(200, body);
   add_etag(response, changed.value);
   return response;
