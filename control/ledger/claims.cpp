@@ -46,6 +46,11 @@ void claim(Store& store, const std::string& interface, const std::string& peer_i
   Query(store, "INSERT INTO claims(interface, lo, hi, peer_id, claimed) VALUES(?1, ?2, ?3, ?4, ?5)")
       .bind(interface, std::span<const std::uint8_t>(lo), std::span<const std::uint8_t>(hi), peer_id, when)
       .run();
+  for (auto& [key, cursor] : store.pools()) {
+    // Not past the pool's end: the first address beyond may wrap around to the start of the family.
+    if (key.first == interface && prefix.contains(cursor.next) && prefix.last() < key.second.last())
+      cursor.next = prefix.last().plus(1);
+  }
 }
 
 void release(Store& store, const std::string& interface, const IpPrefix& prefix, WallTime when) {

@@ -54,6 +54,9 @@ Error from_sqlite(int code, std::string_view message, std::string_view what) {
 }
 
 Result<std::unique_ptr<Store>> Store::open(const std::filesystem::path& path, const std::string& vfs) {
+  // Before the first use of the library, once a process: counting every byte it allocates costs a lock each time.
+  static const int kUncounted = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  static_cast<void>(kUncounted);  // MISUSE when somebody used it before us: slower, not wrong
   if (auto created = create_private(path); !created) return std::move(created).error();
   try {
     auto store = std::make_unique<Store>(

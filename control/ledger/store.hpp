@@ -16,6 +16,7 @@
 
 #include "control/audit/leaf.hpp"
 #include "control/ledger/address_pool.hpp"
+#include "control/ledger/opaque_id.hpp"
 #include "gateway/base/clock.hpp"
 #include "gateway/base/ip.hpp"
 #include "gateway/base/result.hpp"
@@ -41,6 +42,7 @@ class Store final {
   std::uint64_t epoch();
   void forget_epoch() { epoch_.reset(); }
   const audit::FillRandom& random() { return random_; }
+  OpaqueIds& ids() { return ids_; }
 
   using PoolKey = std::pair<std::string, IpPrefix>;  // interface, pool
   std::map<PoolKey, PoolCursor>& pools() { return pools_; }
@@ -62,6 +64,7 @@ class Store final {
   std::optional<std::uint64_t> epoch_;
   std::uint64_t uncheckpointed_pages_ = 0;
   audit::FillRandom random_;
+  OpaqueIds ids_;
   std::map<PoolKey, PoolCursor> pools_;
 };
 

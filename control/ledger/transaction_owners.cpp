@@ -21,8 +21,8 @@ std::optional<Owner> owner_by_handle(Store& store, const std::string& handle) {
   return read_owner(query);
 }
 
-std::string free_handle(Store& store, const std::string& base) {
-  if (!owner_by_handle(store, base)) return base;
+// `base` is taken.
+std::string numbered_handle(Store& store, const std::string& base) {
   for (;;) {
     // Remembered, so that the thousandth of a name is not found by asking for the 999 before.
     Query query(store,
@@ -49,7 +49,8 @@ Result<Owner> Transaction::find_or_create_owner(const std::string& name, const s
     }
   }
   const std::string base = handle.empty() ? slug(name) : handle;
-  if (auto known = owner_by_handle(store_, base)) {
+  auto known = owner_by_handle(store_, base);
+  if (known) {
     const bool same = handle.empty() ? email.empty() && known->email.empty() && known->name == name : email.empty();
     if (same) return *std::move(known);
     if (!handle.empty()) {
@@ -57,7 +58,7 @@ Result<Owner> Transaction::find_or_create_owner(const std::string& name, const s
                    "choose another handle, or leave it out to have one made"};
     }
   }
-  Owner owner{make_opaque_id("o-", store_.random()), handle.empty() ? free_handle(store_, base) : base, name, email};
+  Owner owner{store_.ids().make("o-", now_.wall, store_.random()), known ? numbered_handle(store_, base) : base, name, email};
   Query(store_, "INSERT INTO owners(id, handle, name, email) VALUES(?1, ?2, ?3, ?4)")
       .bind(owner.id, owner.handle, owner.name, owner.email)
       .run();

@@ -114,10 +114,12 @@ Result<PeerRecord> Transaction::insert_peer(PeerRecord peer) {
   auto owner = find_owner(peer.owner.id);
   if (!owner) return Error{Errc::not_found, "there is no such owner", "owner.id"};
   peer.owner = *std::move(owner);
-  if (auto ok = check_unique(store_, peer); !ok) return std::move(ok).error();
-  if (auto ok = check_prefixes(store_, peer); !ok) return std::move(ok).error();
+  if (auto ok = check_prefixes(store_, peer); !ok) {
+    if (auto unique = check_unique(store_, peer); !unique) return std::move(unique).error();
+    return std::move(ok).error();
+  }
 
-  if (peer.id.empty()) peer.id = make_opaque_id("p-", store_.random());
+  if (peer.id.empty()) peer.id = store_.ids().make("p-", now_.wall, store_.random());
   peer.created = peer.updated = now_.wall;
   peer.version = 1;
   peer.revoked.reset();
@@ -126,12 +128,16 @@ Result<PeerRecord> Transaction::insert_peer(PeerRecord peer) {
   Query query(store_,
               "INSERT INTO peers(id, interface, owner_id, device, public_key, preshared_key, allowed_ips, keepalive_s, enabled, "
               "not_before, expires_at, peer_groups, note, created, updated, version, on_device) "
-              "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)");
+              "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) ON CONFLICT DO NOTHING");
   query.bind(peer.id, peer.interface, peer.owner.id, peer.device, peer.public_key.bytes());
   peer.preshared_key.is_zero() ? query.bind(nullptr) : query.bind(peer.preshared_key.reveal());
   query.bind(prefixes, peer.keepalive_s, peer.enabled, peer.not_before, peer.expires_at, groups, peer.note, peer.created,
              peer.updated, peer.version, peer.on_device);
-  query.run();
+  // The indexes judge while they are written; who is in the way is asked only when somebody is.
+  if (query.run() == 0) {
+    if (auto ok = check_unique(store_, peer); !ok) return std::move(ok).error();
+    return Error{Errc::conflict, "a peer with the id " + peer.id + " exists"};
+  }
   for (const auto& prefix : peer.allowed_ips) claim(store_, peer.interface, peer.id, prefix, now_.wall);
   return peer;
 }

@@ -126,24 +126,27 @@ std::string page_sql(const SessionFilter& filter) {
 }  // namespace
 
 Result<void> Transaction::open_session(const SessionRecord& session) {
-  if (sequence_of(store_, session.id)) return Error{Errc::conflict, "a session with this id exists"};
   const std::string inner = join_prefixes(session.inner);
   const auto& figures = session.figures;
-  Query(store_,
-        "INSERT INTO sessions(id, peer_id, owner_id, interface, inner_prefixes, started, started_not_before, started_not_after, "
-        "rx, tx, "
-        "uncertain_rx, uncertain_tx, handshakes, moves, figures_as_of, figures_from_checkpoint, opened_leaf, base_rx, base_tx, "
-        "incarnation, boot_id, device_identity) "
-        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)")
-      .bind(session.id, session.peer_id, session.owner_id, session.interface, inner, session.started,
-            session.started_bounds.not_before, session.started_bounds.not_after, figures.traffic.rx, figures.traffic.tx,
-            figures.uncertain.rx, figures.uncertain.tx, figures.handshakes, figures.moves, figures.as_of, figures.from_checkpoint,
-            session.opened_evidence, session.base.rx, session.base.tx, session.incarnation, session.boot_id,
-            session.device_identity)
-      .run();
-  if (session.endpoints.empty()) return {};
-  const auto seq = sequence_of(store_, session.id);
-  for (const auto& endpoint : session.endpoints) insert_endpoint(store_, *seq, endpoint);
+  const int added =
+      Query(
+          store_,
+          "INSERT INTO sessions(id, peer_id, owner_id, interface, inner_prefixes, started, started_not_before, "
+          "started_not_after, "
+          "rx, tx, "
+          "uncertain_rx, uncertain_tx, handshakes, moves, figures_as_of, figures_from_checkpoint, opened_leaf, base_rx, base_tx, "
+          "incarnation, boot_id, device_identity) "
+          "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) ON "
+          "CONFLICT(id) DO NOTHING")
+          .bind(session.id, session.peer_id, session.owner_id, session.interface, inner, session.started,
+                session.started_bounds.not_before, session.started_bounds.not_after, figures.traffic.rx, figures.traffic.tx,
+                figures.uncertain.rx, figures.uncertain.tx, figures.handshakes, figures.moves, figures.as_of,
+                figures.from_checkpoint, session.opened_evidence, session.base.rx, session.base.tx, session.incarnation,
+                session.boot_id, session.device_identity)
+          .run();
+  if (added == 0) return Error{Errc::conflict, "a session with this id exists"};
+  const std::int64_t seq = store_.database().getLastInsertRowid();
+  for (const auto& endpoint : session.endpoints) insert_endpoint(store_, seq, endpoint);
   return {};
 }
 

@@ -1,5 +1,5 @@
 // What the ledger costs, against what the disk costs in the same run. Arguments: a directory on the disk to measure (default: the
-// temporary directory), and "--json".
+// temporary directory), "--json", and "--only admin|append|import".
 
 #include <fcntl.h>
 #include <time.h>
@@ -201,7 +201,7 @@ json::object bench_append(Ledger& ledger) {
           {"ack_p99_us", percentile_us(latencies, 0.99)}};
 }
 
-int run(const std::filesystem::path& parent, bool as_json) {
+int run(const std::filesystem::path& parent, bool as_json, std::string_view only) {
   std::string pattern = (parent / "sanad-bench-XXXXXX").string();
   if (mkdtemp(pattern.data()) == nullptr) {
     std::perror("couldn't make a directory to measure in");
@@ -209,18 +209,19 @@ int run(const std::filesystem::path& parent, bool as_json) {
   }
   const std::filesystem::path directory(pattern);
   json::object out;
+  const auto wanted = [only](std::string_view part) { return only.empty() || only == part; };
   {
     const UniqueFd probe(::open((directory / "probe").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     for (int i = 0; i < 256; ++i) probe_fdatasync(probe.get(), i);
     auto ledger = Ledger::open(directory / "state.db").value();
-    out["admin_on_empty"] = bench_admin(*ledger, probe.get());
-    out["append"] = bench_append(*ledger);
+    if (wanted("admin")) out["admin_on_empty"] = bench_admin(*ledger, probe.get());
+    if (wanted("append")) out["append"] = bench_append(*ledger);
   }
-  {
+  if (wanted("import")) {
     auto ledger = Ledger::open(directory / "import.db").value();
     out["import"] = bench_import(*ledger);
     const UniqueFd probe(::open((directory / "probe").c_str(), O_RDWR | O_CLOEXEC));
-    out["admin_on_65536_peers"] = bench_admin(*ledger, probe.get());
+    if (wanted("admin")) out["admin_on_65536_peers"] = bench_admin(*ledger, probe.get());
   }
   std::filesystem::remove_all(directory);
   if (as_json) {
@@ -242,12 +243,15 @@ int run(const std::filesystem::path& parent, bool as_json) {
 int main(int argc, char** argv) {
   std::filesystem::path directory = std::filesystem::temp_directory_path();
   bool as_json = false;
+  std::string_view only;
   for (int i = 1; i < argc; ++i) {
     if (std::string_view(argv[i]) == "--json") {
       as_json = true;
+    } else if (std::string_view(argv[i]) == "--only" && i + 1 < argc) {
+      only = argv[++i];
     } else {
       directory = argv[i];
     }
   }
-  return sanad::ledger::run(directory, as_json);
+  return sanad::ledger::run(directory, as_json, only);
 }
