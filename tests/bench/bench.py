@@ -1,0 +1,282 @@
+"""What Sanad costs, measured on the programs themselves; scripts/bench starts it."""
+
+import argparse
+import base64
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts" / "lib"))
+
+from lab.lab import Lab, check_requirements  # noqa: E402  (the path comes first)
+from lab.waiting import until  # noqa: E402
+from report import Figure, percentile, print_json, print_table  # noqa: E402
+
+CHANGES = 500
+IMPORTED = 65_536
+IDLE_PEERS = 10_000
+IDLE_SECONDS = 65  # more than six polls at the default of 10 s
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Bench:
+    def __init__(self, binaries, directory):
+        self.binaries = binaries
+        self.directory = directory
+
+    # ---- one gateway ----
+
+    @contextlib.contextmanager
+    def gateway(self):
+        """A daemon of its own in its own namespace, as `sanad init` sets it up."""
+        place = pathlib.Path(tempfile.mkdtemp(dir=self.directory))
+        lab = Lab(self.binaries, place)
+        try:
+            lab.gateway.init(network="10.64.0.0/12, fd66::/64")
+            lab.gateway.start()
+            yield lab.gateway
+        finally:
+            lab.close()
+            shutil.rmtree(place, ignore_errors=True)
+
+    def ledger(self, part):
+        program = self.binaries / "bench" / "ledger_bench"
+        done = subprocess.run([program, self.directory, "--only", part, "--json"], capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)
+
+    # ---- what is measured ----
+
+    def admin(self):
+        direct = self.ledger("admin")["admin_on_empty"]
+        figures = [*against_disk("ledger", direct["change_p50_us"], direct["change_p99_us"], direct["fdatasync_p50_us"],
+                                 direct["fdatasync_p99_us"])]
+        with self.gateway() as gateway, DiskProbe(self.directory) as disk, KeepAlive(gateway.admin.path) as admin:
+            changes, syncs = [], []
+            for number in range(CHANGES + 50):
+                body = json.dumps(new_peer(number)).encode()
+                sync = disk.sync()
+                began = time.perf_counter()
+                status, answer = admin.post("/v1/peers", body)
+                took = time.perf_counter() - began
+                if status not in (200, 201):
+                    raise SystemExit(f"POST /v1/peers answered {status}: {answer[:300]!r}")
+                if number >= 50:  # caches, statements and the disk's own queue are warm by then
+                    changes.append(took * 1e6)
+                    syncs.append(sync * 1e6)
+            reads = []
+            for _ in range(200):
+                began = time.perf_counter()
+                admin.get("/v1/status")
+                reads.append((time.perf_counter() - began) * 1e6)
+        figures += against_disk("admin socket", percentile(changes, 0.5), percentile(changes, 0.99), percentile(syncs, 0.5),
+                                percentile(syncs, 0.99))
+        figures.append(Figure("admin socket: GET /v1/status p50", percentile(reads, 0.5), "us", note="a request that changes nothing"))
+        return figures
+
+    def append(self):
+        found = self.ledger("append")["append"]
+        return [Figure("session events made durable", found["events_per_s"], "events/s", note="1,024 waiting at a time"),
+                Figure("the same by processor time", found["events_per_cpu_s"], "events/CPU s"),
+                Figure("answer p99", found["ack_p99_us"] / 1000, "ms")]
+
+    def import_(self):
+        figures = []
+        for name, query in (("line by line", ""), ("all or nothing", "?atomic=true")):
+            body = b"".join(json.dumps(new_peer(number)).encode() + b"\n" for number in range(IMPORTED))
+            with self.gateway() as gateway:
+                used = processor_seconds(gateway.process.pid)
+                began = time.perf_counter()
+                answer = gateway.admin.ask("POST", "/v1/peers/import" + query, body, {"Content-Type": "application/x-ndjson"}, timeout=300)
+                answered = time.perf_counter()
+                lines = answer.body.splitlines()
+                summary = json.loads(lines[-1]).get("summary", {}) if lines else {}
+                if answer.status != 200 or summary.get("added") != IMPORTED:
+                    raise SystemExit(f"the import answered {answer.status}: {answer.body[-500:]!r}")
+                used = processor_seconds(gateway.process.pid) - used
+                until(lambda: len(gateway.host.run("wg", "show", gateway.interface, "peers", timeout=120).stdout.splitlines()) == IMPORTED,
+                      600, "all imported peers on the device", every=0.5)
+                in_force = time.perf_counter()
+            figures += [Figure(f"{name}: database part", summary["database_ms"], "ms", most=5000, note="as the answer's summary says"),
+                        Figure(f"{name}: whole request", (answered - began) * 1000, "ms", note="with reading 11 MB of JSON and answering"),
+                        Figure(f"{name}: sanadd's processor time", used * 1000, "ms", note="until the answer"),
+                        Figure(f"{name}: backend after the answer", (in_force - answered) * 1000, "ms",
+                               note="wireguard-go, until it has every peer")]
+        disk = self.ledger("import")["import"]
+        figures.append(Figure("ledger alone, one job: wall", disk["ms"], "ms", note="the same rows and leaves without the daemon"))
+        figures.append(Figure("ledger alone, one job: processor", disk["cpu_ms"], "ms"))
+        return figures
+
+    def idle(self):
+        body = b"".join(json.dumps(new_peer(number)).encode() + b"\n" for number in range(IDLE_PEERS))
+        with self.gateway() as gateway:
+            fresh = resident_mib(gateway.process.pid)
+            answer = gateway.admin.ask("POST", "/v1/peers/import", body, {"Content-Type": "application/x-ndjson"}, timeout=300)
+            if answer.status != 200:
+                raise SystemExit(f"the import answered {answer.status}: {answer.body[-500:]!r}")
+            until(lambda: len(gateway.dump()) == IDLE_PEERS, 120, "all imported peers on the device", every=0.5)
+            gateway.after_polls(2, seconds=60)
+            backend = gateway.backend_pid()
+            daemon_used, backend_used = processor_seconds(gateway.process.pid), processor_seconds(backend)
+            polls, began = gateway.polls(), time.monotonic()
+            time.sleep(IDLE_SECONDS)  # the span that is measured, not a wait for something
+            seconds = time.monotonic() - began
+            daemon_used = processor_seconds(gateway.process.pid) - daemon_used
+            backend_used = processor_seconds(backend) - backend_used
+            polls = gateway.polls() - polls
+            resident = resident_mib(gateway.process.pid)
+            backend_resident = resident_mib(backend)
+        if polls < 3:
+            raise SystemExit(f"only {polls} polls in {seconds:.0f} s: nothing was measured")
+        return [Figure("sanadd: one core", 100 * daemon_used / seconds, "%", most=1,
+                       note=f"{IDLE_PEERS:,} idle peers, {polls} polls in {seconds:.0f} s"),
+                Figure("sanadd: resident", resident, "MiB", most=64, note="after the import"),
+                Figure("sanadd: resident before the first peer", fresh, "MiB"),
+                Figure("wireguard-go: one core", 100 * backend_used / seconds, "%", note="the backend itself, not counted above"),
+                Figure("wireguard-go: resident", backend_resident, "MiB")]
+
+    def tracker(self):
+        program = self.binaries / "tests" / "test_tracker_simulation"
+        done = subprocess.run([program], capture_output=True, text=True)
+        found = re.search(r"(\d+) sessions, seed (\d+), ([\d.]+) s, lost (\d+), merged (\d+), invented (\d+), bytes in truth (\d+) "
+                          r"(!?=) bytes recorded (\d+)", done.stdout)
+        if found is None:
+            raise SystemExit(f"test_tracker_simulation said:\n{done.stdout[-2000:]}{done.stderr[-500:]}")
+        sessions, seed, seconds, lost, merged, invented, truth, _, recorded = found.groups()
+        return [Figure("sessions", int(sessions), "", least=900_000, note=f"simulated; SANAD_SEED={seed} repeats this run"),
+                Figure("lost", int(lost), "", most=0), Figure("merged", int(merged), "", most=0),
+                Figure("invented", int(invented), "", most=0),
+                Figure("bytes wrong", abs(int(truth) - int(recorded)), "", most=0, note=f"of {int(truth):,}"),
+                Figure("checks failed", done.returncode, "", most=0, note="times, roams, attempts, gaps, sums"),
+                Figure("seconds", float(seconds), "s", most=60)]
+
+
+def against_disk(name, p50, p99, sync_p50, sync_p99):
+    return [Figure(f"{name}: change p50", p50, "us", most=2 * sync_p50, note="bar: 2 x fdatasync p50 of this run"),
+            Figure(f"{name}: change p99", p99, "us", most=5 * sync_p99, note="bar: 5 x fdatasync p99 of this run"),
+            Figure(f"{name}: fdatasync p50", sync_p50, "us", note="4 KiB into blocks that exist, between the changes"),
+            Figure(f"{name}: fdatasync p99", sync_p99, "us")]
+
+
+def new_peer(number):
+    # Distinct, and any 32 bytes are a public key.
+    key = base64.b64encode(os.urandom(32)).decode()
+    return {"owner": {"name": f"Employee {number}", "email": f"employee{number}@example.com"}, "device": "laptop", "public_key": key}
+
+
+def processor_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def resident_mib(pid):
+    return int(re.search(r"VmRSS:\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text()).group(1)) / 1024
+
+
+class DiskProbe:
+    """The least that something durable can cost on this disk: 4 KiB written over blocks the file has, and one fdatasync."""
+
+    BLOCKS = 256
+
+    def __init__(self, directory):
+        self._path = pathlib.Path(directory) / "probe"
+        self._block = b"x" * 4096
+        self._next = 0
+
+    def __enter__(self):
+        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        os.pwrite(self._fd, self._block * self.BLOCKS, 0)
+        os.fsync(self._fd)
+        return self
+
+    def __exit__(self, *_):
+        os.close(self._fd)
+        self._path.unlink()
+
+    def sync(self):
+        began = time.perf_counter()
+        os.pwrite(self._fd, self._block, self._next % self.BLOCKS * 4096)
+        os.fdatasync(self._fd)
+        self._next += 1
+        return time.perf_counter() - began
+
+
+class KeepAlive:
+    """One connection for all requests, with as little of its own as a client can have: its time is not the daemon's."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def __enter__(self):
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.settimeout(60)
+        self._socket.connect(self._path)
+        return self
+
+    def __exit__(self, *_):
+        self._socket.close()
+
+    def post(self, target, body):
+        return self._ask(f"POST {target} HTTP/1.1\r\nHost: sanad\r\nContent-Type: application/json\r\n"
+                         f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+    def get(self, target):
+        return self._ask(f"GET {target} HTTP/1.1\r\nHost: sanad\r\n\r\n".encode())
+
+    def _ask(self, request):
+        self._socket.sendall(request)
+        held = b""
+        while b"\r\n\r\n" not in held:
+            held += self._more()
+        head, _, body = held.partition(b"\r\n\r\n")
+        length = int(re.search(rb"(?i)\r\ncontent-length: *(\d+)", head).group(1))
+        while len(body) < length:
+            body += self._more()
+        return int(head.split(b" ", 2)[1]), body
+
+    def _more(self):
+        data = self._socket.recv(65536)
+        if not data:
+            raise SystemExit("sanadd closed the connection")
+        return data
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--bin", type=pathlib.Path, required=True)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("what", nargs="+")
+    arguments = parser.parse_args()
+    # Ctrl-C and a polite kill both run every `finally` on the way out: namespaces and programs go away.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    known = {"admin": Bench.admin, "append": Bench.append, "import": Bench.import_, "idle": Bench.idle, "tracker": Bench.tracker}
+    wanted = list(known) if "all" in arguments.what else arguments.what
+    if set(wanted) & {"admin", "import", "idle"} and (missing := check_requirements()):
+        raise SystemExit("bench: missing: " + "; ".join(missing))
+    # On the disk of the repository: in a temporary directory it might be memory, where a sync costs nothing.
+    build = ROOT / "build"
+    build.mkdir(exist_ok=True)
+    parts = {}
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=build) as directory:
+        os.chmod(directory, 0o755)
+        bench = Bench(arguments.bin.resolve(), pathlib.Path(directory))
+        for name in wanted:
+            parts[name] = known[name](bench)
+            if not arguments.json:
+                print_table(name, parts[name])
+    if arguments.json:
+        print_json(parts)
+    return 1 if any(figure.met is False for figures in parts.values() for figure in figures) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
