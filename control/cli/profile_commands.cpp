@@ -1,0 +1,114 @@
+// profile verify: offline, for the employee. Asks no daemon.
+
+#include <boost/json.hpp>
+
+#include "control/cli/commands.hpp"
+#include "control/cli/json_view.hpp"
+#include "control/cli/text.hpp"
+#include "control/registration/profile.hpp"
+#include "gateway/base/durable_file.hpp"
+#include "gateway/base/encoding.hpp"
+
+namespace sanad::cli {
+namespace {
+
+struct VerifyOptions {
+  std::string file;
+  std::vector<std::string> trust;
+  std::string level = "company", pin;
+  std::uint64_t least_sequence = 0;
+  bool json = false;
+};
+
+Outcome<void> add_anchors(const std::string& path, registration::Level level, std::vector<registration::Anchor>& anchors) {
+  auto pem = read_file(path, registration::kMaxPem);
+  if (!pem) return failure_of(std::move(pem).error());
+  auto certificates = registration::split_chain(*pem);
+  if (!certificates) return failure_of(std::move(certificates).error().within(path));
+  for (auto& one : *certificates) {
+    // A gateway's own certificate vouches only for itself, whatever level was asked for.
+    const bool gateway = registration::parse_certificate(one).has_value();
+    anchors.push_back({std::move(one), gateway ? registration::Level::self : level, {}});
+  }
+  return {};
+}
+
+// "AA:BB:.." or plain hex, either case: both are how tools print a SHA-256.
+Outcome<Sha256> parse_pin(const std::string& text) {
+  std::string hex;
+  for (const char c : text)
+    if (c != ':') hex.push_back(static_cast<char>(c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c));
+  const auto bytes = hex_decode(hex);
+  Sha256 pin{};
+  if (!bytes || bytes->size() != pin.size())
+    return Failure{Exit::usage, "--pin: not a SHA-256 fingerprint (64 hex digits, with or without colons)"};
+  std::copy(bytes->begin(), bytes->end(), pin.begin());
+  return pin;
+}
+
+Outcome<void> verify(Context& context, const VerifyOptions& options) {
+  if (options.trust.empty() && options.pin.empty())
+    return Failure{Exit::usage, "nothing to check against",
+                   "Name who you trust: --trust CA, or the certificate: --pin FINGERPRINT"};
+  const auto level = registration::level_from_string(options.level);
+  if (!level) return Failure{Exit::usage, "--level: one of self, company, association, regulator"};
+  registration::ProfileCheck check;
+  check.now = context.now();
+  if (options.least_sequence > 0) check.least_sequence = options.least_sequence;
+  for (const auto& path : options.trust)
+    if (auto added = add_anchors(path, *level, check.anchors); !added) return added.error();
+  if (!options.pin.empty()) {
+    auto pin = parse_pin(options.pin);
+    if (!pin) return pin.error();
+    check.pin = *pin;
+  }
+  auto text = read_file(options.file, registration::kMaxProfile);
+  if (!text) return failure_of(std::move(text).error());
+  auto genuine = registration::verify_profile(*text, check);
+  wipe({reinterpret_cast<std::uint8_t*>(text->data()), text->size()});
+  if (!genuine) {
+    const Error& error = genuine.error();
+    if (options.json) {
+      const boost::json::object out{{"genuine", false}, {"check", error.field}, {"reason", error.message}};
+      context.out << to_line(out) << "\n";
+    }
+    return Failure{Exit::failure, "NOT GENUINE: " + error.message,
+                   error.hint.empty() ? "Do not use it; ask whoever runs the gateway for another" : error.hint};
+  }
+  if (options.json) {
+    const auto& certificate = genuine->verified.certificate;
+    const boost::json::object out{{"genuine", true},
+                                  {"legal_name", certificate.claims.legal_name},
+                                  {"level", registration::to_string(genuine->verified.level)},
+                                  {"confirmed_by", genuine->verified.anchor_name},
+                                  {"fingerprint", registration::fingerprint_text(certificate.fingerprint)},
+                                  {"device", genuine->device_name},
+                                  {"issued_at", to_rfc3339(genuine->issued_at)},
+                                  {"sequence", genuine->sequence}};
+    context.out << to_line(out) << "\n";
+  } else {
+    context.out << safe_lines(registration::explain_profile(*genuine));
+  }
+  return {};
+}
+
+void define_verify(CLI::App& command, VerifyOptions& o) {
+  command.add_option("file", o.file, "The profile")->required();
+  command.add_option("--trust", o.trust,
+                     "A certificate you trust (PEM): the company's or association's CA, or the gateway's own");
+  command.add_option("--level", o.level, "What the CAs of --trust are: company, association, regulator")->capture_default_str();
+  command.add_option("--pin", o.pin, "The gateway certificate's SHA-256 fingerprint, got some other way");
+  command.add_option("--least-sequence", o.least_sequence, "Refuse a profile older than the one you have");
+  command.add_flag("--json", o.json, "For programs");
+}
+
+}  // namespace
+
+void add_profile_commands(CLI::App& app, Chosen& chosen) {
+  CLI::App* profile = app.add_subcommand("profile", "A client's profile: is it a genuine gateway's?");
+  profile->require_subcommand(1);
+  add_command<VerifyOptions>(*profile, chosen, "verify", "Check a profile offline: who runs the gateway, and who says so",
+                             "sanad profile verify ayesha.conf --trust company-root.pem", define_verify, verify);
+}
+
+}  // namespace sanad::cli
