@@ -95,6 +95,7 @@ class Tracker::Impl {
   std::optional<Instant> down_at_;  // the latest link_down on this device
   BootTime carry_until_;            // see OutsideState::carry_until, for all peers
   bool restored_ = false;           // until the first snapshot
+  bool same_boot_ = false;          // as the baselines
   bool device_replaced_ = false;    // while we were not running
 };
 
@@ -105,6 +106,7 @@ void Tracker::Impl::restore(RestoredState state) {
   }
   restored_ = state.last_snapshot.has_value();
   device_replaced_ = !state.same_device && restored_;
+  same_boot_ = state.same_boot || state.same_device;
   previous_ = state.last_snapshot;
   zero_known_at_ = state.created ? state.created : state.last_snapshot;
   peers_.reserve(state.baselines.size());
@@ -185,8 +187,8 @@ void Tracker::Impl::note_gap(const wg::Snapshot& snapshot, Events& events) {
 // Another device: every counter in it began at zero after we last looked at the old one.
 void Tracker::Impl::start_over(const wg::Snapshot& snapshot, Events& events) {
   Instant zero_at = *previous_;
-  if (std::exchange(device_replaced_, false)) {
-    // The boot times of the checkpoint may be another boot's. What they say is put on this boot's clock by way of the wall
+  if (std::exchange(device_replaced_, false) && !same_boot_) {
+    // The boot times of the checkpoint are another boot's. What they say is put on this boot's clock by way of the wall
     // clock; a wall clock that went backward says nothing, and then the whole of this boot is possible.
     const auto ago = snapshot.started.wall - zero_at.wall;
     const bool sane = ago >= ago.zero() && ago <= snapshot.started.boot - BootTime{};

@@ -47,7 +47,10 @@ struct Baseline {
 };
 
 struct RestoredState {
-  bool same_device = false;  // same boot id and same wg::DeviceIdentity as when the baselines were taken
+  // Same boot id and same wg::DeviceIdentity as when the baselines were taken: of all of them, so an observation that finds
+  // another device must be committed together with take_dirty().
+  bool same_device = false;
+  bool same_boot = false;  // same boot id at least (implied by same_device): the boot times of last_snapshot are of this boot
   // `started` of the latest complete snapshot whose events are durable: idle peers were still then what their rows say.
   std::optional<Instant> last_snapshot;
   // Set when we made the device ourselves, just before we did: every counter in it began at zero then. Without it and without

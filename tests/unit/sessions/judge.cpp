@@ -237,10 +237,11 @@ void Judge::lose_memory() {
   for (std::uint32_t peer = 0; peer < known_.size(); ++peer) known_[peer] = rows_[peer].known;
 }
 
-RestoredState Judge::restored(bool same_device) {
+RestoredState Judge::restored(bool same_device, bool same_boot) {
   restarted_ = true;
   RestoredState state;
   state.same_device = same_device;
+  state.same_boot = same_boot;
   state.last_snapshot = last_snapshot_;
   for (const Row& row : rows_) {
     if (row.baseline) state.baselines.push_back(*row.baseline);

@@ -62,7 +62,7 @@ class Judge {
   void checkpoint(const Tracker::Dirty& dirty);
   // Everything that was not durable is gone.
   void lose_memory();
-  RestoredState restored(bool same_device);
+  RestoredState restored(bool same_device, bool same_boot);
 
   // At the end, with no session open.
   Verdict verdict(const Tracker& tracker);
