@@ -225,11 +225,13 @@ class Import : public std::enable_shared_from_this<Import> {
     caller_.idempotency.reset();  // it names the whole request, not a line of it
   }
 
-  void next_window() {
-    if (next_ == lines_.size()) return finish();
-    const std::size_t end = std::min(lines_.size(), next_ + kWindow);
-    waiting_ = end - next_;
-    for (; next_ < end; ++next_) start(lines_[next_]);
+  // Two windows wait at the ledger, so that this thread prepares one while the storage thread writes the other.
+  void next_lines() {
+    for (; next_ < lines_.size() && waiting_ < 2 * kWindow; ++next_) {
+      ++waiting_;
+      start(lines_[next_]);
+    }
+    if (waiting_ == 0) finish();
   }
 
   void all_or_nothing() {
@@ -290,9 +292,8 @@ class Import : public std::enable_shared_from_this<Import> {
         ++self->report_.failed;
         self->report_.lines.push_back({number, stored.error()});
       }
-      if (--self->waiting_ != 0) return;
-      self->serve_window();
-      self->next_window();
+      if (--self->waiting_ == 0 || self->window_.size() >= kWindow) self->serve_window();
+      self->next_lines();
     };
     if (!job) {
       boost::asio::post(gateway_.loop(), [finished, error = job.error()] { finished(error); });
@@ -342,7 +343,7 @@ void Peers::import(Caller caller, std::vector<ImportLine> lines, bool atomic, Do
   if (atomic)
     run->all_or_nothing();
   else
-    run->next_window();
+    run->next_lines();
 }
 
 void Peers::list(PeerQuery query, Done<Page<PeerView>> done) {
