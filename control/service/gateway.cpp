@@ -1,5 +1,7 @@
 #include "control/service/gateway.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -10,6 +12,9 @@
 
 namespace sanad::service {
 namespace {
+
+// meta: the standing that was recorded last, as "<kind> <action> <threshold>".
+constexpr const char* kMetaStanding = "registration_standing";
 
 std::vector<std::string> interface_names(const config::Config& config) {
   std::vector<std::string> names;
@@ -102,6 +107,7 @@ Result<Gateway::Remembered> Gateway::remember(ledger::Transaction& txn, const st
                                               const std::string& boot_id) {
   Remembered out;
   out.registrations = txn.registration_history();
+  out.standing = txn.meta(kMetaStanding).value_or("");
   const bool same_boot = txn.meta(ledger::kMetaBootId) == boot_id;
   for (const auto& name : names) {
     InterfaceLoop::Restored restored;
@@ -117,6 +123,7 @@ Result<Gateway::Remembered> Gateway::remember(ledger::Transaction& txn, const st
 
 void Gateway::restore(Remembered remembered) {
   registration_.set_history(std::move(remembered.registrations));
+  told_standing_ = std::move(remembered.standing);
   const WallTime wall = now().wall;
   for (auto& one : interfaces_) {
     const std::string& name = one->settings().name;
@@ -378,15 +385,7 @@ void Gateway::judge_registration() {
   const auto& after = registration_.standing();
   log::info("registration: {} ({})", registration::to_string(after.kind), registration::to_string(after.action));
   for (const auto& finding : after.findings) log::warn("registration: {}", finding.detail);
-  auto about = reporter();
-  recorder_.record(
-      1,
-      [about, from = std::string(registration::to_string(before.kind)), to = std::string(registration::to_string(after.kind)),
-       action = std::string(registration::to_string(after.action))](ledger::Transaction& txn) -> Result<void> {
-        auto index = txn.append(audit::standing_changed(about, txn.now().wall, from, to, action));
-        if (!index) return index.error();
-        return {};
-      });
+  record_standing(before, after);
   if (suspended() == was_suspended_) return;
   was_suspended_ = suspended();
   if (was_suspended_) {
@@ -405,6 +404,22 @@ void Gateway::judge_registration() {
         if (!peers) return log::error("couldn't bring the peers back: {}", peers.error().message);
         put_in_force(*peers);
       });
+}
+
+// Told once, also over restarts: what was told last is kept with the leaf that told it.
+void Gateway::record_standing(const registration::Standing& before, const registration::Standing& after) {
+  std::string told = fmt::format("{} {} {}", registration::to_string(after.kind), registration::to_string(after.action),
+                                 after.threshold_days.value_or(0));
+  if (std::exchange(told_standing_, told) == told) return;
+  recorder_.record(1, [about = reporter(), from = std::string(registration::to_string(before.kind)),
+                       to = std::string(registration::to_string(after.kind)),
+                       action = std::string(registration::to_string(after.action)),
+                       told = std::move(told)](ledger::Transaction& txn) -> Result<void> {
+    auto index = txn.append(audit::standing_changed(about, txn.now().wall, from, to, action));
+    if (!index) return index.error();
+    txn.set_meta(kMetaStanding, told);
+    return {};
+  });
 }
 
 bool Gateway::may_serve(const ledger::PeerRecord& peer, WallTime now) const {

@@ -111,6 +111,7 @@ class Gateway {
 
   struct Remembered {
     std::vector<ledger::RegistrationRecord> registrations;
+    std::string standing;
     std::map<std::string, InterfaceLoop::Restored> interfaces;
     std::map<std::string, std::vector<ledger::PeerRecord>> peers;
   };
@@ -127,6 +128,7 @@ class Gateway {
   void check_host();
   void every_minute();
   void on_clock(ClockChange change);
+  void record_standing(const registration::Standing& before, const registration::Standing& after);
 
   boost::asio::io_context& loop_;
   Worker& device_;
@@ -140,6 +142,7 @@ class Gateway {
   std::vector<std::unique_ptr<InterfaceLoop>> interfaces_;
   RegistrationKeeper registration_;
   bool was_suspended_ = false;
+  std::string told_standing_;  // what the evidence says last
   std::map<std::string, unsigned> withheld_;  // by peer id: how many records wait
   std::shared_ptr<HostRules> host_rules_;     // shared with jobs on the device worker
   bool host_checking_ = false;

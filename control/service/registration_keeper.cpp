@@ -38,6 +38,21 @@ registration::Response response_of(config::StandingAction action) {
   return registration::Response::refuse_new;
 }
 
+// Of the host's addresses those a regulator could have registered. A private one (a LAN leg) is left out as soon as there is a public
+// one; a host with private ones alone stands behind a NAT and says so by them.
+std::vector<IpAddress> public_among(std::vector<IpAddress> addresses) {
+  static const std::vector<IpPrefix> kPrivate = [] {
+    std::vector<IpPrefix> list;  // RFC 1918, RFC 6598, RFC 4193
+    for (const char* text : {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"})
+      list.push_back(IpPrefix::parse(text).value());
+    return list;
+  }();
+  std::vector<IpAddress> open;
+  for (const auto& address : addresses)
+    if (std::none_of(kPrivate.begin(), kPrivate.end(), [&](const IpPrefix& p) { return p.contains(address); })) open.push_back(address);
+  return open.empty() ? addresses : open;
+}
+
 }  // namespace
 
 Result<RegistrationMaterial> load_material(const config::Registration& settings, const std::vector<std::string>& own_interfaces) {
@@ -67,7 +82,7 @@ Result<RegistrationMaterial> load_material(const config::Registration& settings,
   out.public_addresses = settings.public_addresses;
   if (out.public_addresses.empty()) {
     link::LinkControl links;
-    if (auto addresses = links.host_addresses(own_interfaces)) out.public_addresses = std::move(*addresses);
+    if (auto addresses = links.host_addresses(own_interfaces)) out.public_addresses = public_among(std::move(*addresses));
   }
   return out;
 }
