@@ -33,15 +33,19 @@ wg::PublicKey peer_of(const sessions::Event& event) {
       event);
 }
 
-std::vector<sessions::Baseline> baselines_of(const sessions::Tracker& tracker, const std::vector<sessions::Event>& events) {
+// The rows that must be durable together with the events: of every peer an event names, or its removal when the tracker has
+// forgotten the peer. A row older than its event would tell the event again after a restart.
+void take_rows_of(const sessions::Tracker& tracker, const std::vector<sessions::Event>& events,
+                  std::vector<sessions::Baseline>& changed, std::vector<wg::PublicKey>& forgotten) {
   std::set<wg::PublicKey> seen;
-  std::vector<sessions::Baseline> out;
   for (const auto& event : events) {
     const wg::PublicKey peer = peer_of(event);
     if (peer.is_zero() || !seen.insert(peer).second) continue;
-    if (auto row = tracker.baseline(peer)) out.push_back(std::move(*row));
+    if (auto row = tracker.baseline(peer))
+      changed.push_back(std::move(*row));
+    else
+      forgotten.push_back(peer);
   }
-  return out;
 }
 
 }  // namespace
@@ -239,7 +243,7 @@ void InterfaceLoop::lose_backend(std::string why) {
   log::error("{}: {}; it is started again", settings_.name, why);
   BackendEvent event{.interface = settings_.name, .what = BackendChange::lost, .kernel = kernel_, .detail = why};
   event.events = tracker_.device_lost(now());
-  event.baselines = baselines_of(tracker_, event.events);
+  take_rows_of(tracker_, event.events, event.baselines, event.forgotten);
   sinks_.backend(std::move(event));
   if (now().boot - starting_.boot < kShortLife) {
     told_unavailable_ = true;  // "lost" says it
@@ -285,6 +289,7 @@ void InterfaceLoop::on_snapshot(Result<wg::Snapshot> snapshot, LinkRepair link) 
   if (!snapshot) return on_unreadable(snapshot.error());
   if (restored_) {
     sessions::RestoredState state;
+    state.same_boot = restored_->same_boot;
     state.same_device = restored_->same_boot && restored_->identity == snapshot->identity;
     state.last_snapshot = restored_->last_snapshot;
     state.created = created_;
@@ -365,13 +370,15 @@ Observation InterfaceLoop::observe(const wg::Snapshot& snapshot, const reconcile
     leaving_reason_.erase(key);
     removing_.erase(key);
   }
-  const bool due = !last_checkpoint_ || snapshot.finished.boot - *last_checkpoint_ >= sessions_.checkpoint;
-  out.checkpoint = life_ == Life::stopping || (due && !checkpoint_waits_);
+  // Rows of one device must never be taken for another's: all change with the first snapshot of a new one.
+  const bool other_device = std::exchange(identity_, snapshot.identity) != snapshot.identity;
+  const bool due = !last_checkpoint_ || other_device || snapshot.finished.boot - *last_checkpoint_ >= sessions_.checkpoint;
+  out.checkpoint = life_ == Life::stopping || other_device || (due && !checkpoint_waits_);
   if (out.checkpoint) {
     last_checkpoint_ = snapshot.finished.boot;
     take_checkpoint(out);
   } else {
-    out.baselines = baselines_of(tracker_, out.events);
+    take_rows_of(tracker_, out.events, out.baselines, out.forgotten);
   }
   return out;
 }
@@ -526,31 +533,33 @@ void InterfaceLoop::remove_all(sessions::CloseReason reason) {
 
 void InterfaceLoop::link_changed(bool up, bool removed) {
   if (life_ != Life::running || (up && !removed)) return;
+  const Instant announced = now();
   // A wireguard-go that dies takes its interface down first and away a moment later: which of the two it is, the link itself
   // says. Counters outlive a link that is down, so they are read once more before its sessions are closed.
-  device_.post([this, &loop = loop_, ports = ports_, removed, generation = generation_] {
+  device_.post([this, &loop = loop_, ports = ports_, removed, announced, generation = generation_] {
     const auto found = ports.link->look();
     auto last =
         std::make_shared<Result<wg::Snapshot>>(Error{Errc::unavailable, "not read"});  // shared: std::function wants it copyable
     if (found && found->exists && !removed) *last = ports.device->snapshot();
-    boost::asio::post(loop, [this, generation, removed, found, last] {
+    boost::asio::post(loop, [this, generation, removed, announced, found, last] {
       if (generation != generation_ || life_ != Life::running || !found) return;
       if (!found->exists) return lose_backend("the interface is gone");
       if (removed) return poll();  // made again by somebody: the snapshot says what it is now
-      link_went_down(*last);
+      link_went_down(*last, announced);
     });
   });
 }
 
-void InterfaceLoop::link_went_down(const Result<wg::Snapshot>& last) {
+void InterfaceLoop::link_went_down(const Result<wg::Snapshot>& last, Instant announced) {
   if (restored_) return poll();  // never looked at yet: nothing is known that could end
   Observation out{.interface = settings_.name, .at = now(), .kernel = kernel_};
   if (last) {
     out.identity = last->identity;
     out.events = tracker_.observe(*last);
   }
-  for (auto& event : tracker_.link_down(out.at)) out.events.push_back(std::move(event));
-  out.baselines = baselines_of(tracker_, out.events);
+  for (auto& event : tracker_.link_down(announced)) out.events.push_back(std::move(event));
+  take_rows_of(tracker_, out.events, out.baselines, out.forgotten);
+  last_checkpoint_.reset();  // the next snapshot's rows must say that these sessions are over, named by an event or not
   if (!out.events.empty()) send(std::move(out), [] {});
   poll();  // puts the link up again and says so
 }

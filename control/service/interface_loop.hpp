@@ -50,6 +50,7 @@ struct BackendEvent {
   std::string detail;
   std::vector<sessions::Event> events;  // sessions closed by it
   std::vector<sessions::Baseline> baselines;
+  std::vector<wg::PublicKey> forgotten;
 };
 
 class InterfaceLoop {
@@ -132,7 +133,7 @@ class InterfaceLoop {
   void finish_stop();
   reconcile::Expected expected_for(const wg::Snapshot& snapshot);
   void settle_expected(const wg::Snapshot& snapshot, const reconcile::Plan& plan);
-  void link_went_down(const Result<wg::Snapshot>& last);
+  void link_went_down(const Result<wg::Snapshot>& last, Instant announced);
   void become_ready();
   bool note_routes(const wg::PublicKey& peer, const std::vector<IpPrefix>& allowed_ips);
   [[nodiscard]] std::vector<IpPrefix> routes() const;
@@ -169,6 +170,7 @@ class InterfaceLoop {
   std::chrono::seconds backoff_{1};
   boost::asio::steady_timer timer_;
   boost::asio::posix::stream_descriptor death_;
+  wg::DeviceIdentity identity_;  // of the last snapshot
   std::optional<BootTime> last_checkpoint_;
   bool checkpoint_waits_ = false;                         // one is not durable yet
   std::unordered_set<wg::PublicKey> rewrite_;             // rows that were given up: the next checkpoint has them again

@@ -185,6 +185,7 @@ Result<void> record_backend(ledger::Transaction& txn, const BackendEvent& event,
   const Instant at = txn.now();
   SessionWriter writer(txn, context, event.interface, event.kernel, at, {});
   if (auto written = write_events(txn, writer, event.events, event.interface, event.baselines); !written) return written;
+  for (const auto& key : event.forgotten) txn.delete_baseline(event.interface, key);
   Result<std::uint64_t> index = [&]() -> Result<std::uint64_t> {
     switch (event.what) {
       case BackendChange::lost:

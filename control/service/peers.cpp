@@ -222,7 +222,6 @@ class Import : public std::enable_shared_from_this<Import> {
  public:
   Import(Gateway& gateway, Caller caller, std::vector<ImportLine> lines, Done<ImportReport> done)
       : gateway_(gateway), caller_(std::move(caller)), lines_(std::move(lines)), done_(std::move(done)), began_(now().boot) {
-    caller_.idempotency.reset();  // it names the whole request, not a line of it
   }
 
   // Two windows wait at the ledger, so that this thread prepares one while the storage thread writes the other.
@@ -338,6 +337,11 @@ class Import : public std::enable_shared_from_this<Import> {
 
 void Peers::import(Caller caller, std::vector<ImportLine> lines, bool atomic, Done<ImportReport> done) {
   if (auto refused = refused_by_standing(gateway_, caller, "POST /v1/peers/import")) return done(*refused);
+  // The lines are told apart by their keys, so repeating a request that broke off adds only what is missing. A key for the whole
+  // would promise one answer for it, which an import cut short in the middle does not have.
+  if (caller.idempotency)
+    return done(Error{Errc::invalid_argument, "an import takes no Idempotency-Key", "Idempotency-Key",
+                      "leave it out and repeat the request: lines that were added answer \"conflict\""});
   auto run =
       std::make_shared<Import>(gateway_, std::move(caller), std::move(lines), std::move(done));  // shared by its own callbacks
   if (atomic)
