@@ -63,9 +63,9 @@ IpAddress IpAddress::plus(std::uint64_t offset) const {
   IpAddress a = *this;
   std::uint64_t carry = offset;
   for (std::size_t i = bytes().size(); i-- > 0 && carry != 0;) {
-    carry += a.bytes_[i];
-    a.bytes_[i] = static_cast<std::uint8_t>(carry & 0xffU);
-    carry >>= 8U;
+    const std::uint64_t sum = a.bytes_[i] + (carry & 0xffU);
+    a.bytes_[i] = static_cast<std::uint8_t>(sum & 0xffU);
+    carry = (carry >> 8U) + (sum >> 8U);
   }
   return a;
 }

@@ -65,7 +65,9 @@ TEST(Keys, OnlyTheOneSpellingIsTaken) {
     const auto parsed = secret_from_base64(text);
     ASSERT_FALSE(parsed) << text.substr(0, 80);
     EXPECT_EQ(parsed.error().code, Errc::invalid_argument);
-    if (text.size() > 1) EXPECT_EQ(parsed.error().message.find(text), std::string::npos) << "a secret must not be quoted";
+    if (text.size() > 1) {
+      EXPECT_EQ(parsed.error().message.find(text), std::string::npos) << "a secret must not be quoted";
+    }
   }
 }
 

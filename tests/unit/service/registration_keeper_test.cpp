@@ -1,0 +1,182 @@
+#include "control/service/registration_keeper.hpp"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "gateway/base/durable_file.hpp"
+#include "tests/unit/registration/support.hpp"
+
+namespace sanad::service {
+namespace {
+
+using namespace registration::testing;
+using registration::Action;
+using registration::StandingKind;
+
+class Keeper : public ::testing::Test {
+ protected:
+  Keeper() : keeper_(settings_, example_claims().wireguard_key, example_claims().listen_ports.front()) {}
+
+  static RegistrationMaterial material(const registration::testing::Gateway& gateway,
+                                       std::vector<registration::Anchor> anchors = {}) {
+    RegistrationMaterial out;
+    out.certificate_pem = gateway.pem;
+    out.key = std::make_shared<registration::PrivateKeyPem>(gateway.key.reveal());
+    out.anchors = std::move(anchors);
+    out.public_addresses = example_claims().addresses;
+    return out;
+  }
+  void install(const std::string& pem) { keeper_.set_history({{.certificate_pem = pem, .fingerprint = "f", .installed = kNow}}); }
+
+  config::Registration settings_;
+  RegistrationKeeper keeper_;
+};
+
+TEST_F(Keeper, WithoutACertificateItIsUnregistered) {
+  (void)keeper_.judge(kNow);
+  EXPECT_EQ(keeper_.standing().kind, StandingKind::unregistered);
+  EXPECT_TRUE(keeper_.status().level.empty());
+}
+
+TEST_F(Keeper, ASelfDeclaredCertificateVouchesForItselfAtTheLowestLevel) {
+  const auto gateway = self_declared();
+  keeper_.set_material(material(gateway));
+  const auto checked = keeper_.check(gateway.pem);
+  ASSERT_TRUE(checked) << checked.error().message;
+  EXPECT_EQ(checked->level, registration::Level::self);
+  install(gateway.pem);
+  EXPECT_TRUE(keeper_.judge(kNow));
+  EXPECT_EQ(keeper_.standing().action, Action::serve);
+  EXPECT_FALSE(keeper_.judge(kNow));  // nothing new
+  EXPECT_EQ(keeper_.status().level, "self");
+}
+
+TEST_F(Keeper, AnIssuersChainNeedsItsAnchor) {
+  const auto authority = make_authority();
+  const auto gateway = confirmed_by(authority);
+  keeper_.set_material(material(gateway));
+  const auto unknown = keeper_.check(gateway.pem);
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code, Errc::refused_by_policy);
+  keeper_.set_material(material(gateway, {{authority.pem, registration::Level::company, "P@SHA"}}));
+  const auto known = keeper_.check(gateway.pem);
+  ASSERT_TRUE(known) << known.error().message;
+  EXPECT_EQ(known->level, registration::Level::company);
+}
+
+TEST_F(Keeper, WrongKeysAreRefused) {
+  const auto gateway = self_declared();
+  auto claims = example_claims();
+  claims.wireguard_key = wg::derive_public_key(wg::generate_private_key().value()).value();
+  const auto other_device = self_declared(claims);
+  keeper_.set_material(material(other_device));
+  const auto wrong_device = keeper_.check(other_device.pem);
+  ASSERT_FALSE(wrong_device);
+  EXPECT_EQ(wrong_device.error().code, Errc::invalid_argument);
+  EXPECT_EQ(wrong_device.error().field, "certificate_pem");
+  keeper_.set_material(material(self_declared()));  // the registration key of another certificate
+  EXPECT_FALSE(keeper_.check(gateway.pem));
+}
+
+TEST_F(Keeper, AnEndedCertificateHasTheConfiguredConsequence) {
+  const auto gateway = self_declared();
+  keeper_.set_material(material(gateway));
+  install(gateway.pem);
+  (void)keeper_.judge(kNow);
+  EXPECT_TRUE(keeper_.judge(kYear.not_after + std::chrono::hours{24}));
+  EXPECT_EQ(keeper_.standing().kind, StandingKind::expired);
+  EXPECT_EQ(keeper_.standing().action, Action::refuse_new);
+  settings_.on_expired = config::StandingAction::suspend;
+  keeper_.configure(settings_, example_claims().listen_ports.front());
+  EXPECT_TRUE(keeper_.judge(kYear.not_after + std::chrono::hours{24}));
+  EXPECT_EQ(keeper_.standing().action, Action::suspend);
+}
+
+// A revocation list is made with the openssl program, as an issuer would.
+class KeeperCrl : public Keeper {
+ protected:
+  KeeperCrl() {
+    directory_.write("ca.pem", authority_.pem);
+    directory_.write("ca.key", authority_.key.reveal());
+    directory_.write("index.txt", "");
+    directory_.write("crlnumber", "01\n");
+    directory_.write(
+        "ca.cnf",
+        "[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\ncrlnumber=crlnumber\ndefault_md=default\ndefault_crl_days=3650\n");
+    directory_.write("leaf.pem", gateway_.pem);
+  }
+  std::string crl(bool revoked) {
+    if (revoked) {
+      const auto out = run({"openssl", "ca", "-config", "ca.cnf", "-cert", "ca.pem", "-keyfile", "ca.key", "-revoke", "leaf.pem"},
+                           directory_.path());
+      EXPECT_EQ(out.status, 0) << out.text;
+    }
+    const auto out =
+        run({"openssl", "ca", "-config", "ca.cnf", "-cert", "ca.pem", "-keyfile", "ca.key", "-gencrl", "-out", "list.pem"},
+            directory_.path());
+    EXPECT_EQ(out.status, 0) << out.text;
+    return directory_.read("list.pem");
+  }
+  void give(std::string text) {
+    auto all = material(gateway_, {{authority_.pem, registration::Level::company, "P@SHA"}});
+    all.crls = {{"/etc/sanad/list.pem", std::move(text)}};
+    keeper_.set_material(std::move(all));
+    install(gateway_.pem);
+    (void)keeper_.judge(now().wall);
+  }
+  [[nodiscard]] bool unavailable() const {
+    for (const auto& f : keeper_.standing().findings)
+      if (f.code == registration::FindingCode::revocation_unavailable) return true;
+    return false;
+  }
+
+  TemporaryDirectory directory_;
+  Authority authority_ = make_authority();
+  registration::testing::Gateway gateway_ = confirmed_by(authority_);
+};
+
+TEST_F(KeeperCrl, AListThatWasNeverReadIsAFinding) {
+  give("");
+  EXPECT_TRUE(unavailable());
+  EXPECT_EQ(keeper_.standing().action, Action::serve);
+}
+
+TEST_F(KeeperCrl, RevokedStaysRevokedWhenTheFileBreaks) {
+  give(crl(true));
+  ASSERT_EQ(keeper_.standing().kind, StandingKind::revoked);
+  EXPECT_EQ(keeper_.standing().action, Action::suspend);
+  for (const char* broken : {"", "half a lis"}) {
+    give(broken);
+    EXPECT_EQ(keeper_.standing().kind, StandingKind::revoked) << broken;
+  }
+}
+
+TEST_F(KeeperCrl, AGoodListStaysGoodWhenTheFileBreaks) {
+  give(crl(false));
+  ASSERT_FALSE(unavailable());
+  give("");
+  EXPECT_FALSE(unavailable());
+  EXPECT_EQ(keeper_.standing().action, Action::serve);
+}
+
+TEST_F(KeeperCrl, MaterialNamesTheFileItCouldNotRead) {
+  settings_.certificate = directory_.path() / "none.pem";
+  settings_.private_key.path = directory_.path() / "ca.key";
+  settings_.crl_files = {directory_.path() / "gone.pem"};
+  settings_.public_addresses = {IpAddress::parse("198.51.100.1").value()};
+  std::filesystem::permissions(settings_.private_key.path, std::filesystem::perms::owner_read);
+  auto loaded = load_material(settings_, {});
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_TRUE(loaded->certificate_pem.empty());
+  EXPECT_TRUE(loaded->key);
+  ASSERT_EQ(loaded->crls.size(), 1U);
+  EXPECT_TRUE(loaded->crls[0].text.empty());
+  settings_.anchors = {{directory_.path() / "no-anchor.pem", config::AnchorLevel::company, "x"}};
+  loaded = load_material(settings_, {});
+  ASSERT_FALSE(loaded);
+  EXPECT_NE(loaded.error().message.find("no-anchor.pem"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace sanad::service
