@@ -1,0 +1,125 @@
+#include "control/audit/log_store.hpp"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+#include "control/audit/log_reader.hpp"
+#include "gateway/base/durable_file.hpp"
+#include "gateway/base/unique_fd.hpp"
+
+namespace sanad::audit {
+namespace {
+
+constexpr mode_t kDirectoryMode = 0750;
+constexpr mode_t kTileMode = 0440;
+constexpr mode_t kFileMode = 0640;
+constexpr const char* kIncoming = ".incoming";
+
+Error failed(int err, const char* what, const std::filesystem::path& path) {
+  return from_errno(err, std::string("couldn't ") + what + " " + path.string());
+}
+
+}  // namespace
+
+Result<LogStore> LogStore::open(std::filesystem::path directory) {
+  if (::mkdir(directory.c_str(), kDirectoryMode) == 0) {
+    if (auto done = fsync_directory(directory.parent_path()); !done) return std::move(done).error();
+  } else if (errno != EEXIST) {
+    return failed(errno, "make", directory);
+  }
+  return LogStore(std::move(directory));
+}
+
+Result<void> LogStore::make_directories(const std::filesystem::path& relative) {
+  if (relative.empty() || known_.count(relative) != 0) return {};
+  const auto parent = relative.parent_path();
+  if (auto done = make_directories(parent); !done) return done;
+  const auto path = directory_ / relative;
+  if (::mkdir(path.c_str(), kDirectoryMode) != 0 && errno != EEXIST) return failed(errno, "make", path);
+  // Also when it was there: whoever made it may have been killed before its name was durable.
+  touched_.insert(parent);
+  known_.insert(relative);
+  return {};
+}
+
+Result<void> LogStore::write_incoming(std::span<const std::uint8_t> bytes) {
+  const auto path = directory_ / kIncoming;
+  // Left by a process that was killed.
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return failed(errno, "remove", path);
+  UniqueFd fd{::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kTileMode)};
+  if (!fd) return failed(errno, "create", path);
+  if (::fchmod(fd.get(), kTileMode) != 0) return failed(errno, "set the mode of", path);  // whatever the umask says
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd.get(), bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return failed(errno, "write", path);
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+  }
+  if (::fsync(fd.get()) != 0) return failed(errno, "fsync", path);
+  if (::close(fd.release()) != 0) return failed(errno, "close", path);
+  return {};
+}
+
+Result<void> LogStore::put(const TileId& id, std::span<const std::uint8_t> bytes) {
+  const std::filesystem::path relative = tile_path(id);
+  if (auto done = make_directories(relative.parent_path()); !done) return done;
+  if (auto done = write_incoming(bytes); !done) return done;
+  const auto incoming = directory_ / kIncoming;
+  const auto path = directory_ / relative;
+  touched_.insert(relative.parent_path());
+  if (::renameat2(AT_FDCWD, incoming.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0) return {};
+  if (errno != EEXIST) {
+    const int err = errno;
+    known_.clear();  // a directory may have been taken away under us: look again the next time
+    return failed(err, "rename into place", path);
+  }
+  const auto there = read_file(path, kMaxBundleBytes);
+  if (!there) return there.error();
+  if (std::ranges::equal(as_bytes(*there), bytes)) {
+    if (::unlink(incoming.c_str()) != 0) return failed(errno, "remove", incoming);
+    return {};
+  }
+  if (id.width == kTileWidth) {
+    return Error{Errc::corrupt, path.string() + " exists and holds something else than the log's records", relative.string(),
+                 "the log and state.db tell two histories: keep both, and bring back the pair that belongs together"};
+  }
+  if (::rename(incoming.c_str(), path.c_str()) != 0) return failed(errno, "replace", path);
+  return {};
+}
+
+Result<void> LogStore::sync() {
+  for (const auto& relative : touched_) {
+    if (auto done = fsync_directory(relative.empty() ? directory_ : directory_ / relative); !done) return done;
+  }
+  touched_.clear();
+  return {};
+}
+
+Result<void> LogStore::publish(std::string_view note) {
+  return write_file_durably(directory_ / kCheckpointFile, note, kFileMode);
+}
+
+Result<void> LogStore::archive(std::uint64_t size, std::string_view note) {
+  if (auto done = make_directories(kArchiveDirectory); !done) return done;
+  if (auto done = sync(); !done) return done;
+  return write_file_durably(directory_ / kArchiveDirectory / std::to_string(size), note, kFileMode);
+}
+
+Result<void> LogStore::write_keys(std::string_view text) { return write_file_durably(directory_ / kKeysFile, text, kFileMode); }
+
+void LogStore::remove_partials(const TileId& full) {
+  std::filesystem::path relative = tile_path(full) + ".p";
+  // What cannot be deleted now wastes room and harms nothing.
+  std::error_code ignored;
+  std::filesystem::remove_all(directory_ / relative, ignored);
+  known_.erase(relative);
+  touched_.erase(relative);
+}
+
+}  // namespace sanad::audit

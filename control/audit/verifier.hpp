@@ -1,0 +1,36 @@
+#pragma once
+// Everything a log's directory claims, checked: bundles -> leaves -> tiles -> root -> signature, and the order of the records.
+// Memory does not grow with the log.
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/audit/checkpoint.hpp"
+#include "control/audit/log_reader.hpp"
+
+namespace sanad::audit {
+
+struct VerifyOptions {
+  std::vector<VerifierKey> keys{};  // whose signature counts; empty: those the directory itself names
+  unsigned threads = 1;
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress{};  // on the calling thread, now and then
+};
+
+struct VerifiedLog {
+  Checkpoint checkpoint;
+  std::string signed_by;                   // vkey
+  bool by_its_own_keys = false;            // nobody but the directory says that this is the right key
+  std::uint64_t archived = 0;              // checkpoints in the archive, all of them signed and consistent with the latest
+  std::uint64_t clock_steps_back = 0;      // records whose time is before that of the record before
+  std::optional<std::int64_t> first_ms{};  // time of the first record, and of the last
+  std::optional<std::int64_t> last_ms{};
+};
+
+// Errors: corrupt (the lowest record that is wrong, and the file it is in: also in `field`), permission_denied (signed by none of
+// the keys), not_found (no log there, or a file of it is missing), io.
+Result<VerifiedLog> verify_log(const LogReader& log, const VerifyOptions& options);
+
+}  // namespace sanad::audit
