@@ -41,7 +41,11 @@ Result<void> LogStore::make_directories(const std::filesystem::path& relative) {
   const auto parent = relative.parent_path();
   if (auto done = make_directories(parent); !done) return done;
   const auto path = directory_ / relative;
-  if (::mkdir(path.c_str(), kDirectoryMode) != 0 && errno != EEXIST) return failed(errno, "make", path);
+  if (::mkdir(path.c_str(), kDirectoryMode) != 0 && errno != EEXIST) {
+    const int err = errno;
+    known_.clear();  // a directory may have been taken away under us: look again the next time
+    return failed(err, "make", path);
+  }
   // Also when it was there: whoever made it may have been killed before its name was durable.
   touched_.insert(parent);
   known_.insert(relative);
@@ -76,7 +80,7 @@ Result<void> LogStore::put(const TileId& id, std::span<const std::uint8_t> bytes
   if (::renameat2(AT_FDCWD, incoming.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0) return {};
   if (errno != EEXIST) {
     const int err = errno;
-    known_.clear();  // a directory may have been taken away under us: look again the next time
+    known_.clear();
     return failed(err, "rename into place", path);
   }
   const auto there = read_file(path, kMaxBundleBytes);
