@@ -22,6 +22,7 @@ void add_session_commands(CLI::App& app, Chosen& chosen);
 void add_status_command(CLI::App& app, Chosen& chosen);
 void add_registration_commands(CLI::App& app, Chosen& chosen);
 void add_log_commands(CLI::App& app, Chosen& chosen);
+void add_log_offline_commands(CLI::App& log, Chosen& chosen);
 void add_top_command(CLI::App& app, Chosen& chosen);
 void add_daemon_commands(CLI::App& app, Chosen& chosen);
 void add_init_command(CLI::App& app, Chosen& chosen);

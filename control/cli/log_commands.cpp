@@ -59,6 +59,7 @@ void add_log_commands(CLI::App& app, Chosen& chosen) {
         command.add_flag("--json", o.json, "An entry a line, for programs");
       },
       cat);
+  add_log_offline_commands(*log, chosen);
 }
 
 }  // namespace sanad::cli

@@ -107,6 +107,11 @@ TEST_F(Commands, EveryHelpHasAnExample) {
                             "registration grace",
                             "log",
                             "log cat",
+                            "log verify",
+                            "log prove",
+                            "log check-proof",
+                            "log consistency",
+                            "log key",
                             "reload",
                             "shutdown",
                             "completion"}) {
