@@ -152,6 +152,9 @@ int run(const std::filesystem::path& config_file) {
 
   // Exceptions that arrive here are bugs: the process ends with a message, systemd starts it anew, tunnels stay up.
   loop.run();
+  // Answers that the stop cut short (event streams above all) end here, while the use cases they name still live.
+  loop.restart();
+  loop.poll();
   return status;
 }
 

@@ -376,8 +376,8 @@ def main():
     parser.add_argument("--out", type=pathlib.Path)
     parser.add_argument("--stay", action="store_true")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, interrupt)
-    signal.signal(signal.SIGHUP, interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
     missing = check_requirements()
     if missing:
         print("demo: cannot run here, missing: " + "; ".join(missing), file=sys.stderr)

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import sys
 import unittest
 
@@ -16,6 +17,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts" / "lib"))
 
 from lab.lab import Lab, check_requirements  # noqa: E402  (the path comes first)
+
+# An end of Python's own in both cases, so that labs are taken down; also where a shell started us with SIGINT ignored.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 POLL_S = 1.0
 # A session ends 180 s after its last handshake, and that is seen one poll and 5 s later (sessions.md).

@@ -123,7 +123,22 @@ class Backend(LabCase):
         newest = next(s for s in sessions if s["peer"]["id"] == self.ayesha.id and s["state"] == "connected")
         self.assertEqual((newest["rx_bytes"], newest["tx_bytes"]), (dumped[self.ayesha.key].rx, dumped[self.ayesha.key].tx))
 
-    def test_7_log_is_whole(self):
+    def test_7_daemon_and_backend_killed_together(self):
+        before = {person.id: self.wait_connected(person)["session"] for person in (self.ayesha, self.bilal)}
+        first = self.next_index()
+        self.gateway.kill()
+        os.kill(self.gateway.backend_pid(), signal.SIGKILL)
+        self.gateway.start()
+        for person in (self.ayesha, self.bilal):
+            old = until(lambda: (s := self.admin.session(before[person.id]))["state"] == "closed" and s, 20, "the end of the old session")
+            self.assertEqual(old["reason"], "device")
+            # The live counters are gone; the last durable ones stand, and are said to be that.
+            self.assertTrue(old["figures_from_checkpoint"])
+            person.client.ping(INSIDE, seconds=60)
+            self.assertNotEqual(self.wait_connected(person)["session"], before[person.id])
+        self.assertEqual([leaf["sanad"]["kind"] for leaf in self.gateway.own_events("drift", first)], [])
+
+    def test_8_log_is_whole(self):
         self.assert_log_is_whole_and_impersonal([self.ayesha, self.bilal])
 
 

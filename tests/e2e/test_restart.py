@@ -1,5 +1,7 @@
 """The daemon ends, in good and bad ways, and comes back: no tunnel drops, no session splits, no byte is lost."""
 
+import datetime
+import signal
 import time
 import unittest
 
@@ -96,7 +98,22 @@ class Restart(LabCase):
         self.assertTrue(self.admin.alive())
         self.assert_went_on()
 
-    def test_6_log_is_whole(self):
+    def test_6_stopped_for_a_while(self):
+        """A daemon that gets no processor is blind for that time, and says so; nothing else comes of it."""
+        pings = Pings(self.ayesha.client.host, INSIDE, every=0.1)
+        pings.wait_for(5)
+        self.gateway.process.send_signal(signal.SIGSTOP)
+        try:
+            pings.wait_for(len(pings.replies()) + 45)
+        finally:
+            self.gateway.process.send_signal(signal.SIGCONT)
+        until(lambda: self.gateway.own_events("gap", self.first), 10, "the gap in the log")
+        sent, received = pings.stop()
+        self.assertLessEqual(sent - received, 1)
+        self.assertEqual([leaf["sanad"]["cause"] for leaf in self.gateway.own_events("gap", self.first)], ["late_poll"])
+        self.assert_went_on()
+
+    def test_7_log_is_whole(self):
         self.assert_log_is_whole_and_impersonal([self.ayesha])
 
 
@@ -141,7 +158,6 @@ class LongDowntime(LabCase):
 
     @staticmethod
     def when(text):
-        import datetime
         return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 

@@ -63,6 +63,7 @@ class Sessions(LabCase):
         # The first packet came in prepare() or just now, never before that and never later than one poll from here.
         self.assertGreaterEqual(start, self.before - POLL_S - 30)
         self.assertLessEqual(start, began + POLL_S + SLACK_S)
+        self.assertTrue(self.bilal.client.reaches("fd66::1"), "IPv6 inside the tunnel")
         opened = self.gateway.session_events(1, session["id"])
         self.assertEqual(len(opened), 1)
         self.assertEqual(opened[0]["index"], session["evidence"]["opened"])

@@ -1,5 +1,7 @@
 """A lab: the internet, one gateway, the clients; and its end."""
 
+import atexit
+import os
 import pathlib
 import secrets
 import shutil
@@ -43,10 +45,12 @@ class Lab:
         self._own_directory = directory is None
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix=f"sanad-{self.mark}-"))
         self.directory.chmod(0o755)
-        self.internet = None
+        self.internet = Internet(self.mark)
         self.clients = []
+        # Also when a Ctrl-C goes past everybody who would have called close().
+        atexit.register(self.close)
         try:
-            self.internet = Internet(self.mark)
+            self.internet.build()
             host = self.internet.add_host("gw", GATEWAY_ADDRESS)
             self.gateway = Gateway(host, self.directory, binaries, f"sg{self.mark}", GATEWAY_ADDRESS)
         except BaseException:
@@ -75,22 +79,21 @@ class Lab:
         return person
 
     def close(self):
-        if self.internet is not None:
-            # In order: sanadd first, or it would see its backend die and start another.
-            gateway = getattr(self, "gateway", None)
-            if gateway is not None and gateway.process is not None and gateway.process.poll() is None:
-                gateway.kill()
-            self.internet.close()
-            for client in self.clients:
-                client.disconnect()
-            self.internet = None
+        """Twice does no harm."""
+        atexit.unregister(self.close)
+        # In order: sanadd first, or it would see its backend die and start another.
+        gateway = getattr(self, "gateway", None)
+        if gateway is not None and gateway.process is not None and gateway.process.poll() is None:
+            gateway.kill()
+        self.internet.close()
+        for client in self.clients:
+            client.disconnect()
         if self._own_directory:
             shutil.rmtree(self.directory, ignore_errors=True)
 
 
 def check_requirements():
     """What is missing on this host, in words; empty when nothing is."""
-    import os
     missing = []
     if os.geteuid() != 0:
         missing.append("root: network namespaces are made")

@@ -47,6 +47,10 @@ class Internet:
     def __init__(self, mark):
         self._mark = mark
         self.hosts = []
+        self.backbone = None
+
+    def build(self):
+        """Apart from the constructor, so that close() finds what was made when this is interrupted half way."""
         self.backbone = self._add("net")
         # An address of its own: a bridge otherwise takes the lowest of its ports', and changes it under everybody's ARP cache.
         self.backbone.ip("link", "add", "br0", "address", "02:00:00:00:00:01", "type", "bridge")
@@ -57,8 +61,8 @@ class Internet:
 
     def _add(self, name):
         host = Host(name, f"sanad-{self._mark}-{name}")
-        run("ip", "netns", "add", host.namespace)
         self.hosts.append(host)
+        run("ip", "netns", "add", host.namespace)
         host.ip("link", "set", "lo", "up")
         return host
 

@@ -1,10 +1,10 @@
 """WireGuard as `wg` shows it, and a client: a second wireguard-go, set up from the profile the gateway wrote."""
 
+import json
 import os
 import re
 import signal
 import subprocess
-import time
 
 from .shell import run
 from .waiting import until
@@ -156,7 +156,6 @@ class Pings:
 
 def transfer(client_host, server_host, address, seconds=None, megabytes=None, port=5201, reverse=False):
     """iperf3 from client to server; what its own report says, as a dict."""
-    import json
     server = server_host.start("iperf3", "--server", "--one-off", "--bind", address, "--port", str(port),
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -186,7 +185,3 @@ def pid_of_backend(host, interface):
         if words and words[0].endswith(b"wireguard-go") and interface.encode() in words:
             return pid
     return None
-
-
-def now_ms():
-    return time.time_ns() // 1_000_000
