@@ -195,4 +195,16 @@ struct StoredLeaf {
   std::vector<audit::Disclosure> disclosures;  // empty unless asked for
 };
 
+// The checkpoint that was signed last: all `size` leaves below it stand in the log's tiles.
+struct SignedLog {
+  std::uint64_t size = 0;
+  std::string note;  // empty: nothing was signed yet
+};
+
+// Which key signs the log in an epoch, as its public half is written (c2sp.org/signed-note, "vkey").
+struct LogKey {
+  std::uint64_t epoch = 0;
+  std::string vkey;
+};
+
 }  // namespace sanad::ledger

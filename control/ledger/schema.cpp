@@ -90,8 +90,16 @@ CREATE TABLE answers(
 CREATE INDEX answers_by_time ON answers(created);
 )sql";
 
+constexpr const char* kVersion2 = R"sql(
+-- The checkpoint signed last; every leaf below its size stands in the log's tiles and may be gone from pending_leaves.
+CREATE TABLE signed_log(id INTEGER PRIMARY KEY CHECK(id = 1), size INTEGER NOT NULL, note TEXT NOT NULL);
+
+-- Which key signs in which epoch: the keys' files must not be exchanged unnoticed.
+CREATE TABLE log_keys(epoch INTEGER PRIMARY KEY, vkey TEXT NOT NULL);
+)sql";
+
 // Step i leads from version i to i + 1. Steps that were released are never edited.
-constexpr std::array kSteps{kVersion1};
+constexpr std::array kSteps{kVersion1, kVersion2};
 
 int pragma(SQLite::Database& database, const char* sql) { return database.execAndGet(sql).getInt(); }
 

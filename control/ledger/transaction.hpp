@@ -40,8 +40,20 @@ class Transaction final {
   Result<std::uint64_t> append(const audit::EventDraft& draft);
   // The index the next append() will take: records that name their own leaf are filled in with it.
   [[nodiscard]] std::uint64_t next_index() const;
+  // Of those still pending; what was dropped stands in the log's bundles.
   std::vector<StoredLeaf> leaves(std::uint64_t from, std::size_t limit, bool with_disclosures);
+  std::vector<audit::Disclosure> disclosures_of(std::uint64_t leaf_index);
   std::uint64_t leaf_count();
+
+  // ---- The published log ----
+  SignedLog signed_log();
+  // internal: the size is not larger than the last one's, or more than there are leaves.
+  Result<void> store_signed_log(const SignedLog& log);
+  // internal: some of them are not covered by the signed log.
+  Result<void> drop_leaves_below(std::uint64_t index);
+  std::uint64_t first_pending_leaf();  // next_index() when none is
+  std::vector<LogKey> log_keys();      // by epoch
+  void put_log_key(const LogKey& key);
 
   // ---- Owners ----
   // By e-mail when given, else by handle when given, else by the handle that the name makes; created when there is none.

@@ -77,11 +77,15 @@ std::vector<StoredLeaf> Transaction::leaves(std::uint64_t from, std::size_t limi
   query.bind(from, std::uint64_t{limit});
   while (query.step()) out.push_back({query.counter(0), query.text(1), {}});
   if (!with_disclosures) return out;
-  for (auto& leaf : out) {
-    Query items(store_, "SELECT owner_id, items FROM disclosures WHERE leaf_index = ?1");
-    items.bind(leaf.index);
-    while (items.step()) read_items(items.text(0), items.text(1), leaf.disclosures);
-  }
+  for (auto& leaf : out) leaf.disclosures = disclosures_of(leaf.index);
+  return out;
+}
+
+std::vector<audit::Disclosure> Transaction::disclosures_of(std::uint64_t leaf_index) {
+  std::vector<audit::Disclosure> out;
+  Query items(store_, "SELECT owner_id, items FROM disclosures WHERE leaf_index = ?1");
+  items.bind(leaf_index);
+  while (items.step()) read_items(items.text(0), items.text(1), out);
   return out;
 }
 

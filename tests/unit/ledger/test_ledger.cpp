@@ -148,7 +148,7 @@ TEST_F(LedgerTest, ANewerDatabaseIsLeftAlone) {
   const auto refused = Ledger::open(database());
   EXPECT_EQ(refused.error().code, Errc::unsupported);
   EXPECT_NE(refused.error().message.find("schema 99"), std::string::npos) << refused.error().message;
-  set_version(1);
+  set_version(2);
   reopen();
 }
 

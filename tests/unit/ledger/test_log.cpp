@@ -1,0 +1,102 @@
+#include <SQLiteCpp/SQLiteCpp.h>
+
+#include "tests/unit/ledger/ledger_fixture.hpp"
+
+namespace sanad::ledger {
+namespace {
+
+class PublishedLogTest : public LedgerTest {
+ protected:
+  void add(std::size_t count) {
+    must([count](Transaction& tx) {
+      for (std::size_t i = 0; i < count; ++i) ASSERT_TRUE(tx.append(audit::own_event({}, now().wall, "test", {})));
+    });
+  }
+  Result<void> sign(std::uint64_t size) {
+    return change<void>(ledger(), [size](Transaction& tx) {
+      return tx.store_signed_log({size, "note " + std::to_string(size)});
+    });
+  }
+  Result<void> drop(std::uint64_t index) {
+    return change<void>(ledger(), [index](Transaction& tx) { return tx.drop_leaves_below(index); });
+  }
+};
+
+TEST_F(PublishedLogTest, IsNeverSignedSmallerOrTwiceOrBeyondWhatIsRecorded) {
+  add(10);
+  must([](Transaction& tx) { EXPECT_TRUE(tx.signed_log().note.empty()); });
+  EXPECT_EQ(sign(0).error().code, Errc::internal);
+  ASSERT_TRUE(sign(6));
+  EXPECT_EQ(sign(6).error().code, Errc::internal);
+  EXPECT_EQ(sign(5).error().code, Errc::internal);
+  EXPECT_EQ(sign(11).error().code, Errc::internal);
+  ASSERT_TRUE(sign(10));
+  reopen();
+  must([](Transaction& tx) {
+    EXPECT_EQ(tx.signed_log().size, 10U);
+    EXPECT_EQ(tx.signed_log().note, "note 10");
+  });
+}
+
+TEST_F(PublishedLogTest, LeavesGoOnlyWhenTheyAreCoveredAndTheNextIndexStays) {
+  add(10);
+  EXPECT_EQ(drop(1).error().code, Errc::internal);
+  ASSERT_TRUE(sign(8));
+  EXPECT_EQ(drop(9).error().code, Errc::internal);
+  ASSERT_TRUE(drop(8));
+  must([](Transaction& tx) {
+    EXPECT_EQ(tx.first_pending_leaf(), 8U);
+    EXPECT_EQ(tx.leaves(0, 10, false).size(), 2U);
+  });
+  ASSERT_TRUE(sign(10));
+  ASSERT_TRUE(drop(10));
+  reopen();
+  // Nothing is pending: where the log ends is known from what was signed.
+  EXPECT_EQ(ledger().state().leaves, 10U);
+  must([](Transaction& tx) {
+    EXPECT_EQ(tx.first_pending_leaf(), 10U);
+    EXPECT_EQ(tx.append(audit::own_event({}, now().wall, "test", {})).value(), 10U);
+  });
+}
+
+TEST_F(PublishedLogTest, DisclosuresOutliveThePendingLeaf) {
+  must([](Transaction& tx) {
+    const auto peer = add_peer(tx, 1).value();
+    ASSERT_TRUE(tx.append(peer_event(peer, audit::EntityVerb::create)));
+  });
+  ASSERT_TRUE(sign(1));
+  ASSERT_TRUE(drop(1));
+  must([](Transaction& tx) {
+    EXPECT_EQ(tx.disclosures_of(0).size(), 2U);
+    EXPECT_TRUE(tx.disclosures_of(1).empty());
+  });
+}
+
+TEST_F(PublishedLogTest, KeysAreKeptByEpochAndNeverReplaced) {
+  must([](Transaction& tx) {
+    EXPECT_TRUE(tx.log_keys().empty());
+    tx.put_log_key({2, "b"});
+    tx.put_log_key({1, "a"});
+    ASSERT_EQ(tx.log_keys().size(), 2U);
+    EXPECT_EQ(tx.log_keys()[0].vkey, "a");
+  });
+  const auto again = change<void>(ledger(), [](Transaction& tx) -> Result<void> {
+    return tx.put_log_key({1, "c"}), Result<void>{};
+  });
+  EXPECT_EQ(again.error().code, Errc::internal);
+}
+
+TEST_F(PublishedLogTest, ADatabaseOfBeforeThePublisherIsBroughtUpToDate) {
+  add(3);
+  ledger_.reset();
+  {
+    SQLite::Database old(database().string(), SQLite::OPEN_READWRITE);
+    old.exec("DROP TABLE signed_log; DROP TABLE log_keys; PRAGMA user_version = 1");
+  }
+  reopen();
+  EXPECT_EQ(ledger().state().leaves, 3U);
+  ASSERT_TRUE(sign(3));
+}
+
+}  // namespace
+}  // namespace sanad::ledger
