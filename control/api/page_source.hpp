@@ -45,8 +45,8 @@ class PageSource final : public BodySource {
     Fetch fetch;
     ToJson to_json;
     std::string cursor;
-    bool begin;
-    bool ended;
+    bool begin = true;
+    bool ended = false;
   };
 
   static std::optional<std::string> part_of(State& state, const service::Page<Item>& page) {

@@ -105,7 +105,7 @@ boost::json::object problem_object(const Error& error) {
 
 Response problem(const Error& error) { return answer(status_of(error), problem_object(error)); }
 
-Response http_problem(unsigned status, std::string detail, std::string hint) {
+Response http_problem(unsigned status, const std::string& detail, const std::string& hint) {
   HttpWords words{status, "bad-request", "The request is refused"};
   for (const HttpWords& known : kHttpWords) {
     if (known.status == status) words = known;
@@ -114,8 +114,8 @@ Response http_problem(unsigned status, std::string detail, std::string hint) {
   object["type"] = std::string("urn:sanad:problem:").append(words.type);
   object["title"] = words.title;
   object["status"] = status;
-  object["detail"] = std::move(detail);
-  if (!hint.empty()) object["hint"] = std::move(hint);
+  object["detail"] = detail;
+  if (!hint.empty()) object["hint"] = hint;
   return answer(status, object);
 }
 

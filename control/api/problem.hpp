@@ -18,6 +18,6 @@ boost::json::object problem_object(const Error& error);
 Response problem(const Error& error);
 
 // What HTTP itself refuses, before anybody was asked: 405, 408, 413, 415, 421, 503 and malformed requests (400).
-Response http_problem(unsigned status, std::string detail, std::string hint = {});
+Response http_problem(unsigned status, const std::string& detail, const std::string& hint = {});
 
 }  // namespace sanad::api

@@ -65,9 +65,9 @@ std::optional<WallTime> time_at(const json::value& root, std::string_view path) 
 }
 
 const json::array& array_at(const json::value& root, std::string_view path) {
-  static const json::array kNone;
+  static const json::array none;
   const json::value* at = find(root, path);
-  return at != nullptr && at->is_array() ? at->get_array() : kNone;
+  return at != nullptr && at->is_array() ? at->get_array() : none;
 }
 
 std::string joined_at(const json::value& root, std::string_view path, std::string_view separator) {
