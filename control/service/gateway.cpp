@@ -16,6 +16,9 @@ namespace {
 // meta: the standing that was recorded last, as "<kind> <action> <threshold>".
 constexpr const char* kMetaStanding = "registration_standing";
 
+// By then a change is on the device, unless the daemon was killed again and again meanwhile.
+constexpr std::chrono::seconds kSettled{30};
+
 std::vector<std::string> interface_names(const config::Config& config) {
   std::vector<std::string> names;
   for (const auto& i : config.interfaces) names.push_back(i.name);
@@ -128,13 +131,14 @@ void Gateway::restore(Remembered remembered) {
   for (auto& one : interfaces_) {
     const std::string& name = one->settings().name;
     auto& restored = remembered.interfaces[name];
-    // Peers changed after the last durable look may never have reached the device: what is missing of them is our doing.
+    // Peers changed shortly before the last durable look, or after it, may never have reached the device: the look is made durable
+    // while what it found is still being put right. What is missing of them is our doing.
     std::vector<reconcile::DesiredPeer> known;
     std::vector<reconcile::DesiredPeer> fresh;
     for (const auto& peer : remembered.peers[name]) {
       const auto state = ledger::state_of(peer, wall);
       if (state == ledger::PeerState::active)
-        (restored.last_snapshot && peer.updated < restored.last_snapshot->wall ? known : fresh).push_back(desired_of(peer));
+        (restored.last_snapshot && peer.updated + kSettled < restored.last_snapshot->wall ? known : fresh).push_back(desired_of(peer));
       else if (peer.on_device)
         one->put_leaving(peer.public_key, leaving_reason(state));
     }

@@ -89,7 +89,9 @@ def table(rows, right=()):
     """Rows of text, the first of them the head, as columns."""
     widths = [max(len(str(row[i])) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
-        cells = [str(cell).rjust(width) if i in right else str(cell).ljust(width) for i, (cell, width) in enumerate(zip(row, widths))]
+        cells = [
+            str(cell).rjust(width) if i in right else str(cell).ljust(width) for i, (cell, width) in enumerate(zip(row, widths))
+        ]
         print("     " + "  ".join(cells).rstrip())
 
 
@@ -122,8 +124,11 @@ class Demo:
     # ---- the steps ----
 
     def network(self):
-        self.story.step("A small internet", f"Namespaces: the gateway at {self.gateway.address}, an office server behind it at {OFFICE_SERVER}",
-                        "(which knows no way back to the tunnel), and two employees on other networks.")
+        self.story.step(
+            "A small internet",
+            f"Namespaces: the gateway at {self.gateway.address}, an office server behind it at {OFFICE_SERVER}",
+            "(which knows no way back to the tunnel), and two employees on other networks.",
+        )
         self.office = self.lab.add_office()
         self.hosts = [self.lab.add_client_host("198.51.100.7"), self.lab.add_client_host("198.51.100.23")]
 
@@ -133,41 +138,86 @@ class Demo:
         self.story.shell(f'sanad init --company "{COMPANY}" --public-address {self.gateway.address} --routes 10.20.0.0/24', said)
 
     def register(self):
-        self.story.step("Registration: a certificate that the company's registrar confirmed",
-                        "Made here with a root of the demo's own; a real one comes from whoever checks your papers.")
-        key = self.gateway.host.run("wg", "pubkey", text_in=(self.gateway.state / "keys" / f"{self.gateway.interface}.key").read_text())
+        self.story.step(
+            "Registration: a certificate that the company's registrar confirmed",
+            "Made here with a root of the demo's own; a real one comes from whoever checks your papers.",
+        )
+        key = self.gateway.host.run(
+            "wg", "pubkey", text_in=(self.gateway.state / "keys" / f"{self.gateway.interface}.key").read_text()
+        )
         self.trust = self.lab.directory / "trust.pem"
-        run(self.tools / "sanad_test_certs", "--out", self.lab.directory, "--registration-key", self.gateway.state / "keys" / "registration.key",
-            "--root-name", CONFIRMED_BY, "--legal-name", COMPANY, "--gateway-id", "example-khi-1", "--wireguard-key", key.stdout.strip(),
-            "--address", self.gateway.address, "--port", self.gateway.port)
+        run(
+            self.tools / "sanad_test_certs",
+            "--out",
+            self.lab.directory,
+            "--registration-key",
+            self.gateway.state / "keys" / "registration.key",
+            "--root-name",
+            CONFIRMED_BY,
+            "--legal-name",
+            COMPANY,
+            "--gateway-id",
+            "example-khi-1",
+            "--wireguard-key",
+            key.stdout.strip(),
+            "--address",
+            self.gateway.address,
+            "--port",
+            self.gateway.port,
+        )
         self.gateway.add_to_config(CONFIG.format(trust=self.trust, name=json.dumps(CONFIRMED_BY)))
         self.gateway.start()
         before = self.admin.status()["registration"]
-        self.story.check(f"the gateway runs, and says honestly: {before['sentence']}",
-                         before["standing"] == "in_force" and before["level"] == "self" and "not confirmed by anyone else" in before["sentence"])
-        self.sanad("registration", "install", self.lab.directory / "certificate.pem", "--reference", "24-7781",
-                   show="sanad registration install certificate.pem --reference 24-7781")
+        self.story.check(
+            f"the gateway runs, and says honestly: {before['sentence']}",
+            before["standing"] == "in_force"
+            and before["level"] == "self"
+            and "not confirmed by anyone else" in before["sentence"],
+        )
+        self.sanad(
+            "registration",
+            "install",
+            self.lab.directory / "certificate.pem",
+            "--reference",
+            "24-7781",
+            show="sanad registration install certificate.pem --reference 24-7781",
+        )
         registered = self.admin.status()["registration"]
-        self.story.check(f"in force at level {registered['level']}: {registered['sentence']}",
-                         registered["standing"] == "in_force" and registered["level"] == "company"
-                         and CONFIRMED_BY in registered["sentence"] and "24-7781" in registered["sentence"])
+        self.story.check(
+            f"in force at level {registered['level']}: {registered['sentence']}",
+            registered["standing"] == "in_force"
+            and registered["level"] == "company"
+            and CONFIRMED_BY in registered["sentence"]
+            and "24-7781" in registered["sentence"],
+        )
         self.sanad("status")
 
     def add_people(self):
         self.story.step("Two employees, added through the admin socket")
         self.people = []
-        for (name, email), client in zip((("Ayesha Khan", "ayesha@example.com"), ("Bilal Ahmed", "bilal@example.com")), self.hosts):
+        for (name, email), client in zip(
+            (("Ayesha Khan", "ayesha@example.com"), ("Bilal Ahmed", "bilal@example.com")), self.hosts
+        ):
             handle = name.lower().replace(" ", "-")
             path = self.profiles / f"{handle}.conf"
             self.sanad("peer", "add", name, "--email", email, "--device", "laptop", "--profile", path.name, cwd=self.profiles)
             peer = next(p for p in self.admin.peers() if p["owner"]["name"] == name)
             self.people.append(Person(peer, Profile(path.read_text()), client))
         self.ayesha, self.bilal = self.people
-        self.story.check("the profiles are readable by root alone", all(p.stat().st_mode & 0o777 == 0o600 for p in self.profiles.iterdir()))
-        keys = [line.split("= ", 1)[1].strip() for p in self.people for line in p.profile.text.splitlines() if line.startswith("PrivateKey")]
+        self.story.check(
+            "the profiles are readable by root alone", all(p.stat().st_mode & 0o777 == 0o600 for p in self.profiles.iterdir())
+        )
+        keys = [
+            line.split("= ", 1)[1].strip()
+            for p in self.people
+            for line in p.profile.text.splitlines()
+            if line.startswith("PrivateKey")
+        ]
         stored = b"".join(f.read_bytes() for f in self.gateway.state.rglob("*") if f.is_file())
-        self.story.check("the private keys in them are kept nowhere on the gateway",
-                         len(keys) == 2 and not any(key.encode() in stored for key in keys))
+        self.story.check(
+            "the private keys in them are kept nowhere on the gateway",
+            len(keys) == 2 and not any(key.encode() in stored for key in keys),
+        )
 
     def connect(self):
         self.story.step("Both connect, each with a wireguard-go of their own, and work")
@@ -180,23 +230,32 @@ class Demo:
         for person in self.people:
             report = transfer(person.client.host, self.office, OFFICE_SERVER, seconds=2)
             megabits = report["end"]["sum_received"]["bits_per_second"] / 1e6
-            self.story.check(f"{person.peer['owner']['name']}: iperf3 to the office server behind the gateway, {megabits:.0f} Mbit/s",
-                             report["end"]["sum_received"]["bytes"] > 0)
-        self.story.check("neither reaches the other: peers are kept apart unless the configuration lets them talk",
-                         not self.ayesha.client.reaches(self.bilal.inside, tries=2))
+            self.story.check(
+                f"{person.peer['owner']['name']}: iperf3 to the office server behind the gateway, {megabits:.0f} Mbit/s",
+                report["end"]["sum_received"]["bytes"] > 0,
+            )
+        self.story.check(
+            "neither reaches the other: peers are kept apart unless the configuration lets them talk",
+            not self.ayesha.client.reaches(self.bilal.inside, tries=2),
+        )
         self.sanad("session", "list", "--active")
         self.compare("so far")
 
     def compare(self, when):
         """Bytes of the sessions against the backend's own counters, at a moment in which both stand still."""
-        dumped, sessions = self.gateway.figures_at_rest([person.key for person in self.people if person.key in self.gateway.dump()])
+        dumped, sessions = self.gateway.figures_at_rest(
+            [person.key for person in self.people if person.key in self.gateway.dump()]
+        )
         for person in self.people:
             if person.key not in dumped:
                 continue
             mine = [s for s in sessions if s["peer"]["id"] == person.id]
             received, sent = sum(s["rx_bytes"] for s in mine), sum(s["tx_bytes"] for s in mine)
-            self.story.check(f"bytes {when}, {person.peer['owner']['name']}: {number(received)} in, {number(sent)} out, equal to wg's own counters",
-                             (received, sent) == (dumped[person.key].rx, dumped[person.key].tx))
+            self.story.check(
+                f"bytes {when}, {person.peer['owner']['name']}: {number(received)} in, {number(sent)} out, "
+                "equal to wg's own counters",
+                (received, sent) == (dumped[person.key].rx, dumped[person.key].tx),
+            )
 
     def roam(self):
         self.story.step("Ayesha leaves the office for a café: 198.51.100.7 becomes 203.0.113.99")
@@ -204,8 +263,11 @@ class Demo:
         self.ayesha.client.move(self.lab.internet, "203.0.113.99")
         self.ayesha.client.ping(GATEWAY_INSIDE)
         session = until(lambda: (s := self.admin.session(before))["moves"] == 1 and s, 10, "the move to be seen")
-        self.story.check("the same session, now from 203.0.113.99; both addresses are in it",
-                         session["state"] == "connected" and [e["address"].split(":")[0] for e in session["endpoints"]] == ["198.51.100.7", "203.0.113.99"])
+        self.story.check(
+            "the same session, now from 203.0.113.99; both addresses are in it",
+            session["state"] == "connected"
+            and [e["address"].split(":")[0] for e in session["endpoints"]] == ["198.51.100.7", "203.0.113.99"],
+        )
 
     def restart(self):
         self.story.step("The daemon is restarted while she works", "wireguard-go outlives it and is taken over again.")
@@ -223,12 +285,17 @@ class Demo:
         sent, received = pings.stop()
         # The one on its way when ping is stopped does not count.
         self.story.check(f"{sent} pings sent across the restart, {received} answered", sent - received <= 1)
-        self.story.check(f"the same wireguard-go (pid {backend}), the same session ({session[:8]}...)",
-                         self.gateway.backend_pid() == backend and self.admin.peer(self.ayesha.id)["connected"]["session"] == session)
+        self.story.check(
+            f"the same wireguard-go (pid {backend}), the same session ({session[:8]}...)",
+            self.gateway.backend_pid() == backend and self.admin.peer(self.ayesha.id)["connected"]["session"] == session,
+        )
         self.compare("after the restart")
 
     def revoke(self):
-        self.story.step("Bilal is revoked while connected", "He pings 500 times a second; the last answer he gets tells when his traffic stopped.")
+        self.story.step(
+            "Bilal is revoked while connected",
+            "He pings 500 times a second; the last answer he gets tells when his traffic stopped.",
+        )
         session = self.admin.peer(self.bilal.id)["connected"]["session"]
         pings = Pings(self.bilal.client.host, GATEWAY_INSIDE, every=0.002)
         pings.wait_for(100)
@@ -238,16 +305,26 @@ class Demo:
         pings.stop()
         self.revoked = until(lambda: (s := self.admin.session(session))["state"] == "closed" and s, 10, "the session to end")
         late_ms = (pings.replies()[-1][0] - returned) * 1000
-        self.story.check(f"his last answer came {-late_ms:.0f} ms before the command returned" if late_ms <= 0
-                         else f"his last answer came {late_ms:.0f} ms after the command returned", late_ms <= 10)
-        self.story.check("his session is closed as revoked, the time exact, not inferred",
-                         self.revoked["reason"] == "revoked" and not self.revoked["end_inferred"])
+        self.story.check(
+            f"his last answer came {-late_ms:.0f} ms before the command returned"
+            if late_ms <= 0
+            else f"his last answer came {late_ms:.0f} ms after the command returned",
+            late_ms <= 10,
+        )
+        self.story.check(
+            "his session is closed as revoked, the time exact, not inferred",
+            self.revoked["reason"] == "revoked" and not self.revoked["end_inferred"],
+        )
         until(lambda: self.bilal.key not in self.gateway.dump(), 10, "the peer to leave the device")
-        self.story.check("his key is no longer on the device, and he gets no answer", not self.bilal.client.reaches(GATEWAY_INSIDE, tries=2))
+        self.story.check(
+            "his key is no longer on the device, and he gets no answer", not self.bilal.client.reaches(GATEWAY_INSIDE, tries=2)
+        )
 
     def leave(self):
-        self.story.step("Ayesha shuts her laptop without a word",
-                        "WireGuard knows no goodbye: 180 s after the last handshake neither side holds a key any more.")
+        self.story.step(
+            "Ayesha shuts her laptop without a word",
+            "WireGuard knows no goodbye: 180 s after the last handshake neither side holds a key any more.",
+        )
         pings = Pings(self.ayesha.client.host, GATEWAY_INSIDE)
         pings.wait_for(5)
         pings.stop()
@@ -257,31 +334,56 @@ class Demo:
         self.story.wait(lambda: self.admin.peer(self.ayesha.id)["connected"] is None, 220, "waiting for her session to end")
         self.expired = self.admin.session(open_session)
         ended = datetime.datetime.fromisoformat(self.expired["ended_at"].replace("Z", "+00:00")).timestamp()
-        self.story.check(f"closed as expired; its end is recorded {abs(ended - self.last_sign):.1f} s from the last answer she got (poll: {POLL_S} s)",
-                         self.expired["reason"] == "expired" and self.expired["end_inferred"] and abs(ended - self.last_sign) <= POLL_S + 1.5)
+        self.story.check(
+            f"closed as expired; the recorded end is {abs(ended - self.last_sign):.1f} s from her last answer (poll: {POLL_S} s)",
+            self.expired["reason"] == "expired" and self.expired["end_inferred"] and abs(ended - self.last_sign) <= POLL_S + 1.5,
+        )
 
     def results(self):
         self.story.step("Who was connected, from where, when, how much")
         self.sanad("session", "list")
         sessions = self.admin.sessions()
-        self.story.check("two sessions, no more: a move, a restart and a revocation make none up",
-                         sorted(s["owner"]["name"] for s in sessions) == ["Ayesha Khan", "Bilal Ahmed"])
-        moment = (self.expired["endpoints"][1]["since"])
+        self.story.check(
+            "two sessions, no more: a move, a restart and a revocation make none up",
+            sorted(s["owner"]["name"] for s in sessions) == ["Ayesha Khan", "Bilal Ahmed"],
+        )
+        moment = self.expired["endpoints"][1]["since"]
         held = self.sanad("session", "who-held", self.ayesha.inside, "--at", moment)
         self.story.check(f"who held {self.ayesha.inside} at that time: one answer", "Ayesha Khan" in held.stdout)
         dumped = self.gateway.dump()[self.ayesha.key]
-        rows = [("BYTES", "SESSION IN", "COUNTER IN", "SESSION OUT", "COUNTER OUT", "COUNTER READ"),
-                ("Ayesha Khan", number(self.expired["rx_bytes"]), number(dumped.rx), number(self.expired["tx_bytes"]), number(dumped.tx), "now")]
+        rows = [
+            ("BYTES", "SESSION IN", "COUNTER IN", "SESSION OUT", "COUNTER OUT", "COUNTER READ"),
+            (
+                "Ayesha Khan",
+                number(self.expired["rx_bytes"]),
+                number(dumped.rx),
+                number(self.expired["tx_bytes"]),
+                number(dumped.tx),
+                "now",
+            ),
+        ]
         if self.cut_off:
-            rows.append(("Bilal Ahmed", number(self.revoked["rx_bytes"]), number(self.cut_off.rx), number(self.revoked["tx_bytes"]),
-                         number(self.cut_off.tx), "when he was revoked"))
+            rows.append(
+                (
+                    "Bilal Ahmed",
+                    number(self.revoked["rx_bytes"]),
+                    number(self.cut_off.rx),
+                    number(self.revoked["tx_bytes"]),
+                    number(self.cut_off.tx),
+                    "when he was revoked",
+                )
+            )
         table(rows, right=(1, 2, 3, 4))
-        self.story.check("Ayesha's bytes are equal to the byte", (self.expired["rx_bytes"], self.expired["tx_bytes"]) == (dumped.rx, dumped.tx))
+        self.story.check(
+            "Ayesha's bytes are equal to the byte", (self.expired["rx_bytes"], self.expired["tx_bytes"]) == (dumped.rx, dumped.tx)
+        )
         if self.cut_off:
             # His client went on sending for a moment, into the void; the gateway counted what reached it.
             sent_by_him = self.bilal.client.server().tx
-            self.story.check("so is what was sent to Bilal; what came from him is no less than the counter then and no more than he ever sent",
-                             self.revoked["tx_bytes"] == self.cut_off.tx and self.cut_off.rx <= self.revoked["rx_bytes"] <= sent_by_him)
+            self.story.check(
+                "so is what was sent to Bilal; what came from him is no less than the counter then and no more than he ever sent",
+                self.revoked["tx_bytes"] == self.cut_off.tx and self.cut_off.rx <= self.revoked["rx_bytes"] <= sent_by_him,
+            )
 
     def administration(self):
         self.story.step("What the admin did, and what the gateway did by itself")
@@ -309,12 +411,16 @@ class Demo:
         table(rows, right=(0,))
         actions = [leaf["sanad"]["action"] for leaf in leaves if leaf["class_uid"] == 3004 and leaf["entity"]["type"] == "peer"]
         self.story.check("two peers created, one revoked, nothing else", sorted(actions) == ["create", "create", "revoke"])
-        self.story.check(f"{len(leaves)} records, numbered without a gap", [leaf["index"] for leaf in leaves] == list(range(len(leaves))))
+        self.story.check(
+            f"{len(leaves)} records, numbered without a gap", [leaf["index"] for leaf in leaves] == list(range(len(leaves)))
+        )
         entries = self.admin.entries()
         bare = "\n".join(json.dumps(entry["leaf"], ensure_ascii=False) for entry in entries)
         personal = ["Ayesha", "Bilal", "@example.com", "198.51.100.", "203.0.113.99", self.ayesha.key, self.bilal.key]
-        self.story.check("no name, e-mail, client address or key in any record itself: they stand beside it, where they can be erased",
-                         not any(word in bare for word in personal))
+        self.story.check(
+            "no name, e-mail, client address or key in any record itself: they stand beside it, where they can be erased",
+            not any(word in bare for word in personal),
+        )
 
     def registration(self):
         self.story.step("The registration")
@@ -329,7 +435,8 @@ class Demo:
         (out / "log" / "entries.ndjson").write_text(self.kept_entries)
         (out / "log" / "README").write_text(
             "entries.ndjson: every record with what its digests stand for, one a line, as `sanad log cat --json` prints them.\n"
-            "It holds personal data. Tiles and checkpoints, which can be given to anyone, come with the evidence log.\n")
+            "It holds personal data. Tiles and checkpoints, which can be given to anyone, come with the evidence log.\n"
+        )
         shutil.copytree(self.gateway.state, out / "state", ignore=shutil.ignore_patterns("*.lock"))
         shutil.copytree(self.profiles, out / "profiles")
         shutil.copy(self.trust, out / "trust.pem")
@@ -339,15 +446,18 @@ class Demo:
         self.kept_entries = self.gateway.sanad("log", "cat", "--json").stdout
         sessions = json.loads(self.kept_sessions)
         entries = [json.loads(line) for line in self.kept_entries.splitlines()]
-        self.story.check("sessions.json and the log can be read by programs",
-                         len(sessions) == 2 and all(s["started_at"] and s["ended_at"] for s in sessions) and len(entries) > 10)
+        self.story.check(
+            "sessions.json and the log can be read by programs",
+            len(sessions) == 2 and all(s["started_at"] and s["ended_at"] for s in sessions) and len(entries) > 10,
+        )
 
 
 def play(demo):
     """--stay: Ayesha connects again, and everything is left running until Ctrl-C."""
     demo.ayesha.client.connect(demo.ayesha.profile)
     demo.ayesha.client.ping(GATEWAY_INSIDE)
-    print(f"""
+    print(
+        f"""
 It is all still running, and Ayesha is connected again. Things to try in another terminal:
   export SANAD_SOCKET={demo.admin.path} PATH={demo.gateway.binaries}:$PATH
   sanad top                                    who is connected, live
@@ -359,7 +469,9 @@ It is all still running, and Ayesha is connected again. Things to try in another
   ip netns exec {demo.ayesha.client.host.namespace} ping {OFFICE_SERVER}
   ip netns exec {demo.gateway.host.namespace} wg show
   ip netns exec {demo.gateway.host.namespace} nft list table inet sanad
-Ctrl-C ends it and cleans up.""", flush=True)
+Ctrl-C ends it and cleans up.""",
+        flush=True,
+    )
     try:
         signal.pause()
     except KeyboardInterrupt:
@@ -382,7 +494,20 @@ def main():
     if missing:
         print("demo: cannot run here, missing: " + "; ".join(missing), file=sys.stderr)
         return 1
-    steps = ("network", "set_up", "register", "add_people", "connect", "roam", "restart", "revoke", "leave", "results", "administration", "registration")
+    steps = (
+        "network",
+        "set_up",
+        "register",
+        "add_people",
+        "connect",
+        "roam",
+        "restart",
+        "revoke",
+        "leave",
+        "results",
+        "administration",
+        "registration",
+    )
     story = Story(len(steps))
     print("Sanad: a registered WireGuard gateway at work. About 4 minutes; Ctrl-C ends it at any time and leaves nothing behind.")
     lab = Lab(options.bin)
@@ -398,7 +523,10 @@ def main():
         if options.out:
             options.out.mkdir(parents=True, exist_ok=True)
             demo.keep(options.out)
-            print(f"\nKept in {options.out}: sessions.json, log/, state/ (with the gateway's keys), profiles/ (with the clients'), trust.pem")
+            print(
+                f"\nKept in {options.out}: sessions.json, log/, state/ (with the gateway's keys), profiles/ (with the clients'), "
+                "trust.pem"
+            )
     except KeyboardInterrupt:
         print("\ninterrupted; cleaning up", flush=True)
         return 130

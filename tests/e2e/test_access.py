@@ -32,8 +32,9 @@ def routes_of(document):
 class Access(LabCase):
     @classmethod
     def prepare(cls):
-        cls.peer = cls.admin.add_peer(owner={"name": "Ayesha Khan", "email": "ayesha@example.com"}, device="laptop", make_key=True,
-                                      note="salary 100")["peer"]
+        cls.peer = cls.admin.add_peer(
+            owner={"name": "Ayesha Khan", "email": "ayesha@example.com"}, device="laptop", make_key=True, note="salary 100"
+        )["peer"]
         cls.document = cls.admin.ask("GET", "/v1/openapi.yaml").body.decode()
         cls.routes, cls.roles = routes_of(cls.document)
         # What a request needs to get as far as the permission, and no further than a harmless refusal.
@@ -64,7 +65,7 @@ class Access(LabCase):
                 self.assertNotIn(word, answer.body.decode(), f"{method} {path}")
 
     def test_each_role_on_each_route(self):
-        """A route is open to exactly the roles that the document says; what lies behind an open one may refuse for its own reason,
+        """A route is open to exactly the roles that the document says. What lies behind may refuse for a reason of its own,
         but never with 403."""
         for method, path, permission in self.routes:
             for role, uid in ROLES.items():
@@ -98,7 +99,9 @@ class Access(LabCase):
         self.assertLess(self.admin.status()["evidence"]["records"] - first, 100)
 
     def test_operator_works_and_sees_no_evidence(self):
-        answer = self.ask_as(4103, "POST", "/v1/peers", body={"owner": {"name": "By Operator"}, "device": "laptop", "make_key": True})
+        answer = self.ask_as(
+            4103, "POST", "/v1/peers", body={"owner": {"name": "By Operator"}, "device": "laptop", "make_key": True}
+        )
         self.assertEqual(answer.status, 201, answer)
         created = self.gateway.entity_events("create", answer.json["peer"]["id"])[0]
         self.assertEqual((created["actor"]["user"]["uid"], created["sanad"]["role"]), ("4103", "operator"))
@@ -108,14 +111,20 @@ class Access(LabCase):
         first = self.admin.status()["evidence"]["records"]
         self.assertEqual(self.ask_as(4102, "GET", "/v1/sessions").status, 200)
         # That they read is on record itself.
-        reads = [leaf for leaf in self.gateway.leaves(first) if leaf["class_uid"] == 6003 and leaf["actor"]["user"]["uid"] == "4102"]
+        reads = [
+            leaf for leaf in self.gateway.leaves(first) if leaf["class_uid"] == 6003 and leaf["actor"]["user"]["uid"] == "4102"
+        ]
         self.assertEqual([leaf["api"]["operation"] for leaf in reads], ["GET /v1/sessions"])
         self.assertEqual(self.ask_as(4102, "POST", f"/v1/peers/{self.peer['id']}/disable").status, 403)
         self.assertEqual(self.admin.peer(self.peer["id"])["state"], "active")
 
     def test_no_web_page_gets_in(self):
-        for headers, status in (({"Host": "evil.example"}, 421), ({"Host": "127.0.0.1"}, 421), ({"Origin": "https://evil.example"}, 403),
-                                ({"Origin": "null"}, 403)):
+        for headers, status in (
+            ({"Host": "evil.example"}, 421),
+            ({"Host": "127.0.0.1"}, 421),
+            ({"Origin": "https://evil.example"}, 403),
+            ({"Origin": "null"}, 403),
+        ):
             answer = self.admin.ask("GET", "/v1/peers", headers=headers)
             self.assertEqual(answer.status, status, f"{headers}: {answer!r}")
             self.assertNotIn("Ayesha", answer.body.decode())
@@ -123,8 +132,20 @@ class Access(LabCase):
         self.assertEqual(self.admin.ask("GET", "/v1/status", headers={"Host": "SANAD"}).status, 200)
 
     def test_tricks_with_the_path(self):
-        for path in ("/v1/peers/", "//v1/peers", "/v1//peers", "/v1/./peers", "/v1/status/../peers", "/v1/%70eers", "/v1/peers%2f",
-                     "/V1/peers", "/v1/peers/../peers", "http://sanad/v1/peers", "*", "/v1/peers/import/../status"):
+        for path in (
+            "/v1/peers/",
+            "//v1/peers",
+            "/v1//peers",
+            "/v1/./peers",
+            "/v1/status/../peers",
+            "/v1/%70eers",
+            "/v1/peers%2f",
+            "/V1/peers",
+            "/v1/peers/../peers",
+            "http://sanad/v1/peers",
+            "*",
+            "/v1/peers/import/../status",
+        ):
             answer = self.ask_as(STRANGER, "GET", path)
             self.assertIn(answer.status, (400, 403, 404), f"{path}: {answer!r}")
             self.assertNotIn("Ayesha", answer.body.decode())
@@ -136,6 +157,7 @@ class Access(LabCase):
 
         def hog():
             import socket
+
             held = []
             for _ in range(100):
                 one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -170,7 +192,11 @@ class Access(LabCase):
         log = self.gateway.log.read_text()
         for key in [secret, *preshared]:
             self.assertNotIn(key, log)
-        for place, mode in ((self.gateway.state, 0o700), (self.gateway.state / "keys", 0o700), (self.gateway.state / "state.db", 0o600)):
+        for place, mode in (
+            (self.gateway.state, 0o700),
+            (self.gateway.state / "keys", 0o700),
+            (self.gateway.state / "state.db", 0o600),
+        ):
             self.assertEqual(place.stat().st_mode & 0o777 & ~mode, 0, f"{place} is open to others")
 
 

@@ -17,11 +17,14 @@ INSIDE = "10.66.0.1"
 def some_key():
     """A public key that nobody has the private part of; cheap enough for hundreds."""
     import base64
+
     return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def rfc3339(seconds):
-    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )
 
 
 class Peers(LabCase):
@@ -50,8 +53,11 @@ class Peers(LabCase):
         self.assertEqual(again["peer"]["state"], "active")
         self.assertEqual(again["peer"]["allowed_ips"], self.ayesha.peer["allowed_ips"])
         self.assertNotEqual(self.connected(self.ayesha)["session"], session)
-        actions = [leaf["sanad"]["action"] for leaf in self.gateway.leaves() if leaf["class_uid"] == 3004
-                   and leaf["entity"]["uid"] == self.ayesha.id]
+        actions = [
+            leaf["sanad"]["action"]
+            for leaf in self.gateway.leaves()
+            if leaf["class_uid"] == 3004 and leaf["entity"]["uid"] == self.ayesha.id
+        ]
         self.assertEqual(actions[-2:], ["disable", "enable"])
 
     def test_enable_before_the_removal_was_carried_out(self):
@@ -105,8 +111,12 @@ class Peers(LabCase):
         person = self.lab.add_person("Sana Iqbal", "198.51.100.23", connect=False)
         answer = self.admin.ask("GET", f"/v1/peers/{person.id}")
         tag = answer.headers.get("ETag")
-        edited = self.admin.want("PATCH", f"/v1/peers/{person.id}", {"note": "second floor", "keepalive_s": 15}, headers={"If-Match": tag})["peer"]
-        self.assertEqual((edited["note"], edited["keepalive_s"], edited["version"]), ("second floor", 15, person.peer["version"] + 1))
+        edited = self.admin.want(
+            "PATCH", f"/v1/peers/{person.id}", {"note": "second floor", "keepalive_s": 15}, headers={"If-Match": tag}
+        )["peer"]
+        self.assertEqual(
+            (edited["note"], edited["keepalive_s"], edited["version"]), ("second floor", 15, person.peer["version"] + 1)
+        )
         stale = self.admin.ask("PATCH", f"/v1/peers/{person.id}", {"note": "third floor"}, headers={"If-Match": tag})
         self.assertEqual(stale.status, 412, stale)
         self.assertEqual(self.admin.peer(person.id)["note"], "second floor")
@@ -138,14 +148,20 @@ class Peers(LabCase):
     def lines(self, count, tag, bad_at=None):
         out = []
         for i in range(count):
-            line = {"owner": {"name": f"{tag} {i}", "email": f"{tag}.{i}@example.com"}, "device": "laptop", "public_key": some_key()}
+            line = {
+                "owner": {"name": f"{tag} {i}", "email": f"{tag}.{i}@example.com"},
+                "device": "laptop",
+                "public_key": some_key(),
+            }
             if i == bad_at:
                 line["public_key"] = "nonsense"
             out.append(json.dumps(line))
         return "\n".join(out).encode() + b"\n"
 
     def imported(self, body, query=""):
-        answer = self.admin.ask("POST", f"/v1/peers/import{query}", body, headers={"Content-Type": "application/x-ndjson"}, timeout=120)
+        answer = self.admin.ask(
+            "POST", f"/v1/peers/import{query}", body, headers={"Content-Type": "application/x-ndjson"}, timeout=120
+        )
         return answer, [json.loads(line) for line in answer.body.splitlines()]
 
     def test_import(self):
@@ -156,8 +172,11 @@ class Peers(LabCase):
         self.assertEqual((summary["added"], summary["failed"], summary["atomic"]), (300, 0, False))
         self.assertEqual([line["line"] for line in lines[:-1]], list(range(1, 301)))
         self.assertEqual(len(self.admin.peers()), before + 300)
-        self.assertEqual(len({ip for peer in self.admin.peers() for ip in peer["allowed_ips"]}),
-                         sum(len(peer["allowed_ips"]) for peer in self.admin.peers()), "an address was given twice")
+        self.assertEqual(
+            len({ip for peer in self.admin.peers() for ip in peer["allowed_ips"]}),
+            sum(len(peer["allowed_ips"]) for peer in self.admin.peers()),
+            "an address was given twice",
+        )
         indices = [line["evidence"]["index"] for line in lines[:-1]]
         self.assertEqual(len(set(indices)), 300)
         until(lambda: len(self.gateway.dump()) >= before + 300, 20, "the peers on the device")
@@ -249,10 +268,14 @@ class Peers(LabCase):
             self.assertIn("mismatch", refused.json["detail"])
             # Whoever is there stays.
             self.connected(self.ayesha)
-            self.gateway.config.write_text(good + "\nregistration:\n  public_addresses: [203.0.113.200]\n  on_mismatch: suspend\n")
+            self.gateway.config.write_text(
+                good + "\nregistration:\n  public_addresses: [203.0.113.200]\n  on_mismatch: suspend\n"
+            )
             session = self.connected(self.ayesha)["session"]
             self.gateway.reload()
-            closed = until(lambda: (s := self.admin.session(session))["state"] == "closed" and s, 10, "the session to be suspended")
+            closed = until(
+                lambda: (s := self.admin.session(session))["state"] == "closed" and s, 10, "the session to be suspended"
+            )
             self.assertEqual(closed["reason"], "suspended")
             until(lambda: not self.gateway.dump(), 20, "all peers to leave the device")
             self.assertEqual(self.admin.peer(self.ayesha.id)["state"], "suspended")
@@ -273,7 +296,9 @@ class CommandLine(LabCase):
     def test_a_day(self):
         sanad = self.gateway.sanad
         profile = self.lab.directory / "ayesha.conf"
-        said = sanad("peer", "add", "Ayesha Khan", "--email", "ayesha@example.com", "--device", "laptop", "--profile", profile).stdout
+        said = sanad(
+            "peer", "add", "Ayesha Khan", "--email", "ayesha@example.com", "--device", "laptop", "--profile", profile
+        ).stdout
         self.assertIn("ayesha-khan/laptop", said)
         self.assertEqual(profile.stat().st_mode & 0o777, 0o600)
         self.assertIn("ayesha-khan/laptop", sanad("peer", "list").stdout)
@@ -288,8 +313,16 @@ class CommandLine(LabCase):
         wrong = sanad("peer", "add", "Bilal", "--public-key", "xyz", check=False)
         self.assertNotEqual(wrong.returncode, 0)
         self.assertIn("--public-key", wrong.stderr)
-        for arguments in (["status"], ["status", "--json"], ["session", "list"], ["session", "list", "--json"], ["registration", "show"],
-                          ["log", "cat"], ["log", "cat", "--json"], ["reload"]):
+        for arguments in (
+            ["status"],
+            ["status", "--json"],
+            ["session", "list"],
+            ["session", "list", "--json"],
+            ["registration", "show"],
+            ["log", "cat"],
+            ["log", "cat", "--json"],
+            ["reload"],
+        ):
             self.assertEqual(sanad(*arguments).returncode, 0, arguments)
         json.loads(sanad("status", "--json").stdout)
         self.assertEqual(json.loads(sanad("session", "list", "--json").stdout), [])
@@ -297,24 +330,66 @@ class CommandLine(LabCase):
         self.assertEqual(sanad("peer", "revoke", "ayesha-khan/phone", check=False).returncode, 3)
 
     def test_curl(self):
-        done = subprocess.run(["curl", "-sS", "--unix-socket", self.admin.path, "http://sanad/v1/status"], capture_output=True, text=True,
-                              timeout=20, check=True)
+        done = subprocess.run(
+            ["curl", "-sS", "--unix-socket", self.admin.path, "http://sanad/v1/status"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
         self.assertEqual(json.loads(done.stdout)["gateway"], "example-khi-1")
         private = new_private_key()
         body = json.dumps({"owner": {"name": "Curl User"}, "device": "laptop", "public_key": public_key_of(private)})
-        done = subprocess.run(["curl", "-sS", "--unix-socket", self.admin.path, "-H", "Content-Type: application/json", "-d", body,
-                               "-w", "\n%{http_code}", "http://localhost/v1/peers"], capture_output=True, text=True, timeout=20, check=True)
+        done = subprocess.run(
+            [
+                "curl",
+                "-sS",
+                "--unix-socket",
+                self.admin.path,
+                "-H",
+                "Content-Type: application/json",
+                "-d",
+                body,
+                "-w",
+                "\n%{http_code}",
+                "http://localhost/v1/peers",
+            ],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
         self.assertEqual(done.stdout.splitlines()[-1], "201")
         # Chunked, from standard input, with Expect.
-        done = subprocess.run(["curl", "-sS", "--unix-socket", self.admin.path, "-H", "Content-Type: application/x-ndjson",
-                               "-H", "Transfer-Encoding: chunked", "-H", "Expect: 100-continue", "--data-binary", "@-",
-                               "-w", "\n%{http_code}", "http://sanad/v1/peers/import"],
-                              input=json.dumps({"owner": {"name": "From Curl"}, "device": "laptop", "public_key": some_key()}) + "\n",
-                              capture_output=True, text=True, timeout=20, check=True)
+        done = subprocess.run(
+            [
+                "curl",
+                "-sS",
+                "--unix-socket",
+                self.admin.path,
+                "-H",
+                "Content-Type: application/x-ndjson",
+                "-H",
+                "Transfer-Encoding: chunked",
+                "-H",
+                "Expect: 100-continue",
+                "--data-binary",
+                "@-",
+                "-w",
+                "\n%{http_code}",
+                "http://sanad/v1/peers/import",
+            ],
+            input=json.dumps({"owner": {"name": "From Curl"}, "device": "laptop", "public_key": some_key()}) + "\n",
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
         self.assertEqual(done.stdout.splitlines()[-1], "200")
 
     def test_python_keep_alive(self):
         from lab.admin import UnixConnection
+
         connection = UnixConnection(self.admin.path)
         for _ in range(20):
             connection.request("GET", "/v1/peers")

@@ -65,8 +65,11 @@ class Backend(LabCase):
         pings = Pings(self.bilal.client.host, INSIDE, every=0.1)
         pings.wait_for(3)
         self.wg_set("peer", self.bilal.key, "allowed-ips", "10.66.77.0/24")
-        until(lambda: self.gateway.dump()[self.bilal.key].allowed_ips == set(self.bilal.peer["allowed_ips"]), 10,
-              "the allowed IPs to be put right")
+        until(
+            lambda: self.gateway.dump()[self.bilal.key].allowed_ips == set(self.bilal.peer["allowed_ips"]),
+            10,
+            "the allowed IPs to be put right",
+        )
         found = until(lambda: self.drift_since(first, "allowed_ips"), 10, "the drift in the log")
         self.assertEqual([leaf["sanad"]["peer"] for leaf in found], [self.bilal.id])
         had = len(pings.replies())
@@ -80,9 +83,14 @@ class Backend(LabCase):
         """Allowed IPs given to another peer move there silently; both are put right."""
         session = self.wait_connected(self.bilal)["session"]
         first = self.next_index()
-        self.wg_set("peer", self.ayesha.key, "allowed-ips", ",".join(self.ayesha.peer["allowed_ips"] + self.bilal.peer["allowed_ips"]))
-        until(lambda: self.gateway.dump()[self.bilal.key].allowed_ips == set(self.bilal.peer["allowed_ips"]), 10,
-              "the address to come back")
+        self.wg_set(
+            "peer", self.ayesha.key, "allowed-ips", ",".join(self.ayesha.peer["allowed_ips"] + self.bilal.peer["allowed_ips"])
+        )
+        until(
+            lambda: self.gateway.dump()[self.bilal.key].allowed_ips == set(self.bilal.peer["allowed_ips"]),
+            10,
+            "the address to come back",
+        )
         self.assertEqual(self.gateway.dump()[self.ayesha.key].allowed_ips, set(self.ayesha.peer["allowed_ips"]))
         until(lambda: len(self.drift_since(first, "allowed_ips")) >= 1, 10, "the drift in the log")
         self.bilal.client.ping(INSIDE)
@@ -91,12 +99,19 @@ class Backend(LabCase):
     def test_5_port_and_link_changed_by_someone(self):
         first = self.next_index()
         self.wg_set("listen-port", "51999")
-        until(lambda: self.gateway.host.run("wg", "show", self.gateway.interface, "listen-port").stdout.strip() == str(self.gateway.port),
-              10, "the port to be put right")
+        until(
+            lambda: self.gateway.host.run("wg", "show", self.gateway.interface, "listen-port").stdout.strip()
+            == str(self.gateway.port),
+            10,
+            "the port to be put right",
+        )
         until(lambda: self.drift_since(first, "listen_port"), 10, "the drift in the log")
         self.gateway.host.ip("addr", "del", f"{INSIDE}/16", "dev", self.gateway.interface)
-        until(lambda: f" {INSIDE}/16 " in self.gateway.host.ip("-o", "addr", "show", "dev", self.gateway.interface).stdout, 10,
-              "the address to be put back")
+        until(
+            lambda: f" {INSIDE}/16 " in self.gateway.host.ip("-o", "addr", "show", "dev", self.gateway.interface).stdout,
+            10,
+            "the address to be put back",
+        )
         until(lambda: self.drift_since(first, "link"), 10, "the drift in the log")
         self.ayesha.client.ping(INSIDE, seconds=40)
 
@@ -130,7 +145,9 @@ class Backend(LabCase):
         os.kill(self.gateway.backend_pid(), signal.SIGKILL)
         self.gateway.start()
         for person in (self.ayesha, self.bilal):
-            old = until(lambda: (s := self.admin.session(before[person.id]))["state"] == "closed" and s, 20, "the end of the old session")
+            old = until(
+                lambda: (s := self.admin.session(before[person.id]))["state"] == "closed" and s, 20, "the end of the old session"
+            )
             self.assertEqual(old["reason"], "device")
             # The live counters are gone; the last durable ones stand, and are said to be that.
             self.assertTrue(old["figures_from_checkpoint"])

@@ -55,9 +55,27 @@ class BadInput(LabCase):
     # ---- JSON ----
 
     def test_malformed_json(self):
-        for body in (b"", b"{", b"[]", b"null", b"42", b"\"text\"", b"{]", b"{\"owner\":}", b"{} {}", b"\xff\xfe", b"{\"owner\": \"\\ud800\"}",
-                     b"{\"owner\":{\"name\":\"a\xc0\xaf\"}}", b"[" * 100_000, b"{\"a\":" * 50_000, b"{\"owner\":{\"name\":\"x\"},}", b"\x00{}",
-                     b"{'owner': 1}", b"{\"device\": 1e999}", b"nan"):
+        for body in (
+            b"",
+            b"{",
+            b"[]",
+            b"null",
+            b"42",
+            b"\"text\"",
+            b"{]",
+            b"{\"owner\":}",
+            b"{} {}",
+            b"\xff\xfe",
+            b"{\"owner\": \"\\ud800\"}",
+            b"{\"owner\":{\"name\":\"a\xc0\xaf\"}}",
+            b"[" * 100_000,
+            b"{\"a\":" * 50_000,
+            b"{\"owner\":{\"name\":\"x\"},}",
+            b"\x00{}",
+            b"{'owner': 1}",
+            b"{\"device\": 1e999}",
+            b"nan",
+        ):
             with self.subTest(body[:40]):
                 self.refused(body)
 
@@ -69,10 +87,28 @@ class BadInput(LabCase):
         self.refused({}, "owner")
 
     def test_wrong_types(self):
-        for field, value in (("owner", "Bilal"), ("owner", []), ("device", 7), ("device", None), ("public_key", {}), ("allowed_ips", "10.66.0.9/32"),
-                             ("keepalive_s", "25"), ("keepalive_s", -1), ("keepalive_s", 65536), ("keepalive_s", 2.5), ("keepalive_s", 10**30),
-                             ("enabled", "yes"), ("enabled", 1), ("not_before", 12), ("not_before", "tomorrow"), ("expires_at", "2026-13-40T00:00:00Z"),
-                             ("groups", "staff"), ("note", ["x"]), ("interface", 0), ("make_key", "true")):
+        for field, value in (
+            ("owner", "Bilal"),
+            ("owner", []),
+            ("device", 7),
+            ("device", None),
+            ("public_key", {}),
+            ("allowed_ips", "10.66.0.9/32"),
+            ("keepalive_s", "25"),
+            ("keepalive_s", -1),
+            ("keepalive_s", 65536),
+            ("keepalive_s", 2.5),
+            ("keepalive_s", 10**30),
+            ("enabled", "yes"),
+            ("enabled", 1),
+            ("not_before", 12),
+            ("not_before", "tomorrow"),
+            ("expires_at", "2026-13-40T00:00:00Z"),
+            ("groups", "staff"),
+            ("note", ["x"]),
+            ("interface", 0),
+            ("make_key", "true"),
+        ):
             with self.subTest(field=field, value=value):
                 problem = self.refused(self.good(**{field: value}))
                 self.assertTrue(problem["field"].startswith(field), problem)
@@ -82,7 +118,16 @@ class BadInput(LabCase):
     # ---- texts ----
 
     def test_control_characters_and_lengths(self):
-        for bad in ("Ayesha\0Khan", "Ayesha\nKhan", "Ayesha\rKhan", "Ayesha\x1b[31mKhan", "\x7f", "a\u2028b", "a\u202eb", "\u0085"):
+        for bad in (
+            "Ayesha\0Khan",
+            "Ayesha\nKhan",
+            "Ayesha\rKhan",
+            "Ayesha\x1b[31mKhan",
+            "\x7f",
+            "a\u2028b",
+            "a\u202eb",
+            "\u0085",
+        ):
             with self.subTest(bad):
                 self.refused(self.good(owner={"name": bad}), "owner.name")
         for field, length in (("device", 65), ("note", 1025), ("interface", 16)):
@@ -102,8 +147,18 @@ class BadInput(LabCase):
 
     def test_keys(self):
         zero = base64.b64encode(bytes(32)).decode()
-        for bad in ("xyz", "", "A" * 44, key()[:-1], key() + "=", key().replace("=", "!"), base64.b64encode(os.urandom(31)).decode(),
-                    base64.b64encode(os.urandom(33)).decode(), zero, key()[:20] + "\n" + key()[21:]):
+        for bad in (
+            "xyz",
+            "",
+            "A" * 44,
+            key()[:-1],
+            key() + "=",
+            key().replace("=", "!"),
+            base64.b64encode(os.urandom(31)).decode(),
+            base64.b64encode(os.urandom(33)).decode(),
+            zero,
+            key()[:20] + "\n" + key()[21:],
+        ):
             with self.subTest(bad):
                 self.refused(self.good(public_key=bad), "public_key")
         self.refused(self.good(public_key=self.own_key), "public_key")
@@ -124,8 +179,18 @@ class BadInput(LabCase):
         self.refused(self.good(allowed_ips=["10.66.5.0/24", "10.66.5.7/32"]), "allowed_ips[1]")
         self.refused(self.good(allowed_ips=[]), "allowed_ips")
         self.refused(self.good(allowed_ips=["10.66.9.1/32"] * 300))
-        for bad in ("10.66.0.999", "10.66.0.9/33", "10.66.0.9/-1", "fd66::/129", "10.66.0.9/32; reboot", "", "::ffff:10.66.0.9/200", "10.66.0.09/32",
-                    "10.66.0.9/032", "10.66.0.9/24"):
+        for bad in (
+            "10.66.0.999",
+            "10.66.0.9/33",
+            "10.66.0.9/-1",
+            "fd66::/129",
+            "10.66.0.9/32; reboot",
+            "",
+            "::ffff:10.66.0.9/200",
+            "10.66.0.09/32",
+            "10.66.0.9/032",
+            "10.66.0.9/24",
+        ):
             with self.subTest(bad):
                 self.refused(self.good(allowed_ips=[bad]), "allowed_ips[0]")
 
@@ -141,8 +206,17 @@ class BadInput(LabCase):
     # ---- requests ----
 
     def test_queries_and_ids(self):
-        for target in ("/v1/peers?limit=0", "/v1/peers?limit=1001", "/v1/peers?limit=x", "/v1/peers?colour=red", "/v1/peers?state=asleep",
-                       "/v1/peers?limit=1&limit=2", "/v1/peers?match=%zz", "/v1/peers?match=%00", "/v1/peers?cursor=nonsense"):
+        for target in (
+            "/v1/peers?limit=0",
+            "/v1/peers?limit=1001",
+            "/v1/peers?limit=x",
+            "/v1/peers?colour=red",
+            "/v1/peers?state=asleep",
+            "/v1/peers?limit=1&limit=2",
+            "/v1/peers?match=%zz",
+            "/v1/peers?match=%00",
+            "/v1/peers?cursor=nonsense",
+        ):
             with self.subTest(target):
                 self.refused(None, method="GET", target=target)
         for target in ("/v1/peers/p-0000000000000", "/v1/peers/..", "/v1/peers/%2e%2e", "/v1/peers/" + "a" * 200, "/v1/nothing"):
@@ -173,12 +247,19 @@ class BadInput(LabCase):
                 return b"reset"
 
     def test_what_is_not_http(self):
-        for data in (b"\0" * 1000, b"\x16\x03\x01\x02\x00\x01\x00", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\nHost: sanad\r\n\r\n", b"hello\r\n\r\n",
-                     b"GET /v1/status HTTP/1.1\r\n\r\n", b"GET /v1/status HTTP/1.1\r\nHost: sanad\r\nHost: sanad\r\n\r\n",
-                     b"GET /v1/status HTTP/1.1\nHost sanad\n\n",
-                     b"POST /v1/peers HTTP/1.1\r\nHost: sanad\r\nContent-Type: application/json\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-                     b"POST /v1/peers HTTP/1.1\r\nHost: sanad\r\nContent-Type: application/json\r\nContent-Length: -5\r\n\r\n",
-                     b"POST /v1/peers HTTP/1.1\r\nHost: sanad\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"):
+        for data in (
+            b"\0" * 1000,
+            b"\x16\x03\x01\x02\x00\x01\x00",
+            b"GET\r\n\r\n",
+            b"GET / HTTP/9.9\r\nHost: sanad\r\n\r\n",
+            b"hello\r\n\r\n",
+            b"GET /v1/status HTTP/1.1\r\n\r\n",
+            b"GET /v1/status HTTP/1.1\r\nHost: sanad\r\nHost: sanad\r\n\r\n",
+            b"GET /v1/status HTTP/1.1\nHost sanad\n\n",
+            b"POST /v1/peers HTTP/1.1\r\nHost: sanad\r\nContent-Type: application/json\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            b"POST /v1/peers HTTP/1.1\r\nHost: sanad\r\nContent-Type: application/json\r\nContent-Length: -5\r\n\r\n",
+            b"POST /v1/peers HTTP/1.1\r\nHost: sanad\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        ):
             with self.subTest(data[:40]):
                 answer = self.raw(data + b"\r\n")
                 self.assertTrue(answer.startswith(b"HTTP/1.1 4") or answer in (b"", b"reset"), answer[:200])
@@ -189,14 +270,20 @@ class BadInput(LabCase):
 
     def test_half_requests(self):
         body = json.dumps(self.good()).encode()
-        whole = b"POST /v1/peers HTTP/1.1\r\nHost: sanad\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+        whole = b"POST /v1/peers HTTP/1.1\r\nHost: sanad\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+            len(body),
+            body,
+        )
         for length in range(1, len(whole), 7):
             self.raw(whole[:length], then_close=True)
         self.assertTrue(self.admin.alive())
 
     def test_slow_requests_are_given_up(self):
         held = []
-        for data in (b"GET /v1/st", b"POST /v1/peers HTTP/1.1\r\nHost: sanad\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"):
+        for data in (
+            b"GET /v1/st",
+            b"POST /v1/peers HTTP/1.1\r\nHost: sanad\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{",
+        ):
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.addCleanup(connection.close)
             connection.settimeout(25)
@@ -210,7 +297,10 @@ class BadInput(LabCase):
             self.assertTrue(answer.startswith(b"HTTP/1.1 408"), answer[:100])
 
     def test_a_body_of_100_megabytes(self):
-        for size, target, content in ((100 << 20, "/v1/peers", "application/json"), (100 << 20, "/v1/peers/import", "application/x-ndjson")):
+        for size, target, content in (
+            (100 << 20, "/v1/peers", "application/json"),
+            (100 << 20, "/v1/peers/import", "application/x-ndjson"),
+        ):
             head = f"POST {target} HTTP/1.1\r\nHost: sanad\r\nContent-Type: {content}\r\nContent-Length: {size}\r\n\r\n".encode()
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.settimeout(30)
@@ -229,7 +319,9 @@ class BadInput(LabCase):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(30)
             connection.connect(self.admin.path)
-            connection.sendall(b"POST /v1/peers HTTP/1.1\r\nHost: sanad\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+            connection.sendall(
+                b"POST /v1/peers HTTP/1.1\r\nHost: sanad\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+            )
             try:
                 for _ in range(100):
                     connection.sendall(b"100000\r\n" + b" " * (1 << 20) + b"\r\n")
@@ -266,9 +358,17 @@ class BadInput(LabCase):
         def imported(body):
             return self.admin.ask("POST", "/v1/peers/import", body, headers={"Content-Type": "application/x-ndjson"})
 
-        bad = [b"{", b"[]", b"null", b'{"owner":{"name":"A"},"device":"x","public_key":"short"}', b'{"owner":{"name":"A"},"make_key":true}',
-               b'{"owner":{"name":"' + b"x" * 100_000 + b'"}}', b"\xff\xff", json.dumps(self.good(public_key=self.own_key)).encode(),
-               json.dumps(self.good(public_key=self.taken["public_key"])).encode()]
+        bad = [
+            b"{",
+            b"[]",
+            b"null",
+            b'{"owner":{"name":"A"},"device":"x","public_key":"short"}',
+            b'{"owner":{"name":"A"},"make_key":true}',
+            b'{"owner":{"name":"' + b"x" * 100_000 + b'"}}',
+            b"\xff\xff",
+            json.dumps(self.good(public_key=self.own_key)).encode(),
+            json.dumps(self.good(public_key=self.taken["public_key"])).encode(),
+        ]
         answer = imported(b"\n".join(bad) + b"\n")
         self.assertEqual(answer.status, 200, answer)
         lines = [json.loads(line) for line in answer.body.splitlines()]
@@ -277,7 +377,12 @@ class BadInput(LabCase):
         self.assertTrue(all("problem" in line for line in lines[:-1]))
         self.assertEqual(imported(b"").status, 400)
         self.assertEqual(imported(b"\n\n\n").status, 400)
-        self.assertEqual(self.admin.ask("POST", "/v1/peers/import?atomic=maybe", b"{}\n", headers={"Content-Type": "application/x-ndjson"}).status, 400)
+        self.assertEqual(
+            self.admin.ask(
+                "POST", "/v1/peers/import?atomic=maybe", b"{}\n", headers={"Content-Type": "application/x-ndjson"}
+            ).status,
+            400,
+        )
 
     def test_registration(self):
         for pem in ("", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "x" * 500_000):
@@ -297,7 +402,9 @@ class SmallPool(LabCase):
     def test_pool_exhausted(self):
         added = []
         for number in range(20):
-            answer = self.admin.ask("POST", "/v1/peers", {"owner": {"name": f"Person {number}"}, "device": "laptop", "public_key": key()})
+            answer = self.admin.ask(
+                "POST", "/v1/peers", {"owner": {"name": f"Person {number}"}, "device": "laptop", "public_key": key()}
+            )
             if answer.status != 201:
                 break
             added.append(answer.json["peer"]["allowed_ips"][0])

@@ -48,6 +48,7 @@ class Stream:
     def close(self):
         if self._connection.sock:
             import socket
+
             try:
                 self._connection.sock.shutdown(socket.SHUT_RDWR)
             except OSError:

@@ -1,4 +1,4 @@
-"""What makes a gateway of the host: forwarding, masquerading, and peers kept apart; all in one table, and nobody else's touched."""
+"""What makes a gateway of the host: forwarding, masquerading, peers kept apart. One table for it, and nobody else's touched."""
 
 import unittest
 
@@ -70,9 +70,15 @@ class Firewall(LabCase):
         until(lambda: self.listed("sanad", check=False) == right, 10, "the table to come back")
         self.gateway.host.run("nft", "flush", "table", "inet", "sanad")
         until(lambda: self.listed("sanad", check=False) == right, 10, "the rules to come back")
-        self.assertGreaterEqual(len([leaf for leaf in self.gateway.own_events("host_changed", first) if "nftables" in leaf["sanad"]["change"]]), 2)
+        self.assertGreaterEqual(
+            len([leaf for leaf in self.gateway.own_events("host_changed", first) if "nftables" in leaf["sanad"]["change"]]), 2
+        )
         self.gateway.host.run("sysctl", "-q", "-w", "net.ipv4.ip_forward=0")
-        until(lambda: self.gateway.host.run("sysctl", "-n", "net.ipv4.ip_forward").stdout.strip() == "1", 10, "forwarding to come back")
+        until(
+            lambda: self.gateway.host.run("sysctl", "-n", "net.ipv4.ip_forward").stdout.strip() == "1",
+            10,
+            "forwarding to come back",
+        )
         self.ayesha.client.ping(OFFICE_SERVER)
 
     def test_5_the_rules_outlive_a_restart(self):
@@ -99,8 +105,15 @@ class NoMasquerading(LabCase):
         cls.ayesha = cls.lab.add_person("Ayesha Khan", "198.51.100.7")
         cls.ayesha.client.ping(INSIDE)
         cls.ayesha.client.host.ip("route", "add", "10.20.0.0/24", "dev", cls.ayesha.client.interface)
-        cls.ayesha.client.host.run("wg", "set", cls.ayesha.client.interface, "peer", cls.gateway.admin.interface()["public_key"],
-                                   "allowed-ips", "10.66.0.0/16,10.20.0.0/24")
+        cls.ayesha.client.host.run(
+            "wg",
+            "set",
+            cls.ayesha.client.interface,
+            "peer",
+            cls.gateway.admin.interface()["public_key"],
+            "allowed-ips",
+            "10.66.0.0/16,10.20.0.0/24",
+        )
 
     def test_the_address_stays(self):
         self.assertFalse(self.ayesha.client.reaches(OFFICE_SERVER), "no way back, and no masquerading: no answer")

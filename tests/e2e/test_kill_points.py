@@ -1,5 +1,5 @@
-"""kill -9 at random points of a thousand admin changes: what was acknowledged is there with exactly one record, and every record has
-its change. The seed is printed; SANAD_SEED gives it."""
+"""kill -9 at random points of a thousand admin changes: what was acknowledged is there with exactly one record, and every
+record has its change. The seed is printed; SANAD_SEED gives it."""
 
 import base64
 import http.client
@@ -10,6 +10,7 @@ import time
 import unittest
 
 from harness import LabCase
+from lab.waiting import until
 
 CHANGES = 1000
 KILLS = 20
@@ -26,9 +27,9 @@ class Worker(threading.Thread):
         self.left = changes
         self.random = random.Random(f"{seed} {number}")
         self.up = up
-        self.acknowledged = []   # (action, peer id, index)
-        self.unknown = []        # (action, peer id or public key): the daemon was killed before it answered
-        self.peers = {}          # id -> "active", "disabled", "revoked" or None: not known for sure
+        self.acknowledged = []  # (action, peer id, index)
+        self.unknown = []  # (action, peer id or public key): the daemon was killed before it answered
+        self.peers = {}  # id -> "active", "disabled", "revoked" or None: not known for sure
         self.failure = None
 
     def run(self):
@@ -66,7 +67,13 @@ class Worker(threading.Thread):
 
     def create(self):
         key = base64.b64encode(self.random.randbytes(32)).decode()
-        body = {"owner": {"name": f"Worker {self.number} {key[:8]}"}, "device": "laptop", "public_key": key, "preshared_key": "none", "profile": False}
+        body = {
+            "owner": {"name": f"Worker {self.number} {key[:8]}"},
+            "device": "laptop",
+            "public_key": key,
+            "preshared_key": "none",
+            "profile": False,
+        }
         retry = self.random.random() < 0.5
         headers = {"Idempotency-Key": key} if retry else {}
         answer = self.ask("POST", "/v1/peers", body, headers)
@@ -104,11 +111,13 @@ class KillPoints(LabCase):
         workers = [Worker(self.admin, number, CHANGES // WORKERS, seed, up) for number in range(WORKERS)]
         for worker in workers:
             worker.start()
-        kills = 0
-        while kills < KILLS and any(worker.is_alive() for worker in workers):
-            time.sleep(chance.uniform(0.005, 0.35))  # the random point
+        # So many changes lie between two kills that all of them fit into the thousand.
+        made = 0
+        for _ in range(KILLS):
+            made += chance.randint(CHANGES // KILLS // 3, CHANGES // KILLS - 2)
+            until(lambda: CHANGES - sum(worker.left for worker in workers) >= made, 60, f"{made} changes", every=0.001)
+            time.sleep(chance.uniform(0, 0.02))  # the random point
             self.gateway.kill()
-            kills += 1
             up.clear()
             self.gateway.start()
             up.set()
@@ -119,13 +128,15 @@ class KillPoints(LabCase):
                 raise worker.failure
         acknowledged = [entry for worker in workers for entry in worker.acknowledged]
         unknown = [entry for worker in workers for entry in worker.unknown]
-        print(f"{len(acknowledged)} changes acknowledged, {len(unknown)} unanswered, {kills} kills", flush=True)
-        self.assertGreaterEqual(kills, KILLS // 2)
+        print(f"{len(acknowledged)} changes acknowledged, {len(unknown)} unanswered, {KILLS} kills", flush=True)
 
         leaves = self.gateway.leaves()
         self.assertEqual([leaf["index"] for leaf in leaves], list(range(len(leaves))))
-        changes = {leaf["index"]: (leaf["sanad"]["action"], leaf["entity"]["uid"]) for leaf in leaves
-                   if leaf["class_uid"] == 3004 and leaf["entity"]["type"] == "peer"}
+        changes = {
+            leaf["index"]: (leaf["sanad"]["action"], leaf["entity"]["uid"])
+            for leaf in leaves
+            if leaf["class_uid"] == 3004 and leaf["entity"]["type"] == "peer"
+        }
 
         # Every acknowledged change has exactly one record, and it is the one that was named.
         told = {}

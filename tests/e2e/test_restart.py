@@ -118,7 +118,7 @@ class Restart(LabCase):
 
 
 class LongDowntime(LabCase):
-    """The daemon is away for longer than a session lives. Who stayed has one session; who left has one that ended when they left."""
+    """The daemon is away for longer than a session lives. Who stayed has one session; who left has one that ended then."""
 
     @classmethod
     def prepare(cls):

@@ -90,7 +90,9 @@ class Sessions(LabCase):
         at = time.time()
         self.bilal.client.move(self.lab.internet, "203.0.113.99")
         self.bilal.client.ping(INSIDE)
-        seen = until(lambda: self.admin.peer(self.bilal.id)["connected"]["endpoint"].startswith("203.0.113.99:"), 10, "the new address")
+        seen = until(
+            lambda: self.admin.peer(self.bilal.id)["connected"]["endpoint"].startswith("203.0.113.99:"), 10, "the new address"
+        )
         self.assertTrue(seen)
         now = until(lambda: (s := self.open_session(self.bilal))["moves"] == moves + 1 and s, 10, "the move in the session")
         self.assertEqual(now["id"], session["id"])
@@ -114,7 +116,9 @@ class Sessions(LabCase):
         at_return = self.gateway.dump().get(self.chandni.key)
         self.assertTrue(answer["stopped"])
         self.assertEqual(answer["peer"]["state"], "revoked")
-        closed = until(lambda: (s := self.sessions_of(self.chandni)[0])["state"] == "closed" and s, 10, "the record of the revocation")
+        closed = until(
+            lambda: (s := self.sessions_of(self.chandni)[0])["state"] == "closed" and s, 10, "the record of the revocation"
+        )
         pings.stop()
         late_ms = (pings.replies()[-1][0] - returned) * 1000
         print(f"last reply {late_ms:+.1f} ms from the return of the call", flush=True)
@@ -171,8 +175,10 @@ class Sessions(LabCase):
         self.assertEqual([s["owner"]["name"] for s in held], ["Bilal Ahmed"])
         nobody = json.loads(self.gateway.sanad("session", "who-held", "10.66.99.99", "--json", check=False).stdout or "[]")
         self.assertEqual(nobody, [])
-        long_ago = json.loads(self.gateway.sanad("session", "who-held", self.bilal.inside, "--at", "2020-01-01 00:00", "--json",
-                                                 check=False).stdout or "[]")
+        long_ago = json.loads(
+            self.gateway.sanad("session", "who-held", self.bilal.inside, "--at", "2020-01-01 00:00", "--json", check=False).stdout
+            or "[]"
+        )
         self.assertEqual(long_ago, [])
 
     def test_7_a_client_that_brings_its_key(self):
@@ -189,13 +195,18 @@ class Sessions(LabCase):
         client.ping(INSIDE)
 
     def test_8_expired(self):
-        until(lambda: self.admin.peer(self.ayesha.id)["connected"] is None, EXPIRY_S + 30, "the session of who left to end", every=1)
+        until(
+            lambda: self.admin.peer(self.ayesha.id)["connected"] is None, EXPIRY_S + 30, "the session of who left to end", every=1
+        )
         closed_after = time.monotonic() - self.left
         sessions = self.sessions_of(self.ayesha)
         self.assertEqual(len(sessions), 1)
         session = sessions[0]
-        print(f"closed {closed_after:.1f} s after the last sign; end recorded "
-              f"{seconds(session['ended_at']) - self.last_reply:+.2f} s from the last reply", flush=True)
+        print(
+            f"closed {closed_after:.1f} s after the last sign; end recorded "
+            f"{seconds(session['ended_at']) - self.last_reply:+.2f} s from the last reply",
+            flush=True,
+        )
         self.assertEqual((session["state"], session["reason"], session["end_inferred"]), ("closed", "expired", True))
         self.assertLessEqual(abs(seconds(session["ended_at"]) - self.last_reply), POLL_S + SLACK_S)
         self.assertLessEqual(closed_after, EXPIRY_S + POLL_S + SLACK_S + 5)

@@ -29,12 +29,37 @@ class Gateway:
 
     # ---- files ----
 
-    def init(self, company="Example Software (Pvt) Ltd", network="10.66.0.0/16, fd66::/64", routes="tunnel", gateway_id="example-khi-1"):
+    def init(
+        self, company="Example Software (Pvt) Ltd", network="10.66.0.0/16, fd66::/64", routes="tunnel", gateway_id="example-khi-1"
+    ):
         """What `sanad init` does on a host; returns what it said."""
-        return self.host.run(self.binaries / "sanad", "init", "--yes", "--company", company, "--public-address", self.address,
-                             "--network", network, "--routes", routes, "--gateway-id", gateway_id, "--interface", self.interface,
-                             "--port", self.port, "--backend", "auto", "--config", self.config, "--state-dir", self.state,
-                             "--run-dir", self.directory / "run").stdout
+        return self.host.run(
+            self.binaries / "sanad",
+            "init",
+            "--yes",
+            "--company",
+            company,
+            "--public-address",
+            self.address,
+            "--network",
+            network,
+            "--routes",
+            routes,
+            "--gateway-id",
+            gateway_id,
+            "--interface",
+            self.interface,
+            "--port",
+            self.port,
+            "--backend",
+            "auto",
+            "--config",
+            self.config,
+            "--state-dir",
+            self.state,
+            "--run-dir",
+            self.directory / "run",
+        ).stdout
 
     def add_to_config(self, text):
         """More top-level keys."""
@@ -119,19 +144,26 @@ class Gateway:
         return [leaf for leaf in self.leaves(first) if leaf["class_uid"] == 0 and leaf["sanad"].get("name") == name]
 
     def entity_events(self, action, peer_id=None, first=0):
-        return [leaf for leaf in self.leaves(first)
-                if leaf["class_uid"] == 3004 and leaf["sanad"].get("action") == action
-                and peer_id in (None, leaf["entity"]["uid"])]
+        return [
+            leaf
+            for leaf in self.leaves(first)
+            if leaf["class_uid"] == 3004 and leaf["sanad"].get("action") == action and peer_id in (None, leaf["entity"]["uid"])
+        ]
 
     def session_events(self, activity, session=None, first=0):
         """Of class 4014: 1 opened, 2 closed, 3 moved, 99 attempted."""
-        return [leaf for leaf in self.leaves(first)
-                if leaf["class_uid"] == 4014 and leaf["activity_id"] == activity
-                and session in (None, leaf.get("session", {}).get("uid"))]
+        return [
+            leaf
+            for leaf in self.leaves(first)
+            if leaf["class_uid"] == 4014
+            and leaf["activity_id"] == activity
+            and session in (None, leaf.get("session", {}).get("uid"))
+        ]
 
     def figures_at_rest(self, public_keys, seconds=30):
         """(dump, [sessions]) of one moment: wg showed the same counters before and after the sessions were asked for, and
         their figures are from in between."""
+
         def attempt():
             before = self.dump()
             self.after_polls(2)
@@ -139,4 +171,5 @@ class Gateway:
             after = self.dump()
             same = all((before[key].rx, before[key].tx) == (after[key].rx, after[key].tx) for key in public_keys)
             return (after, sessions) if same else None
+
         return until(attempt, seconds, "a moment in which the counters stand still")

@@ -77,10 +77,19 @@ class Client:
         self._process = None
 
     def connect(self, profile):
-        self._process = self.host.start("wireguard-go", "-f", self.interface, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                        env={"PATH": os.environ["PATH"], "LOG_LEVEL": "silent"})
-        until(lambda: self.host.run("wg", "show", self.interface, check=False).returncode == 0, 20,
-              f"wireguard-go of {self.host.name} to answer")
+        self._process = self.host.start(
+            "wireguard-go",
+            "-f",
+            self.interface,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={"PATH": os.environ["PATH"], "LOG_LEVEL": "silent"},
+        )
+        until(
+            lambda: self.host.run("wg", "show", self.interface, check=False).returncode == 0,
+            20,
+            f"wireguard-go of {self.host.name} to answer",
+        )
         self.host.run("wg", "setconf", self.interface, "/dev/stdin", text_in=profile.stripped)
         for address in profile.addresses:
             self.host.ip("addr", "add", address, "dev", self.interface, *(["nodad"] if ":" in address else []))
@@ -95,8 +104,12 @@ class Client:
 
     def ping(self, address, seconds=20):
         """Waits until one ping is answered: with it, a handshake has certainly happened."""
-        until(lambda: self.host.run("ping", "-n", "-c", "1", "-W", "1", address, check=False).returncode == 0, seconds,
-              f"an answer from {address} to {self.host.name}", every=0.1)
+        until(
+            lambda: self.host.run("ping", "-n", "-c", "1", "-W", "1", address, check=False).returncode == 0,
+            seconds,
+            f"an answer from {address} to {self.host.name}",
+            every=0.1,
+        )
 
     def reaches(self, address, tries=3):
         return self.host.run("ping", "-n", "-c", str(tries), "-i", "0.2", "-W", "1", address, check=False).returncode == 0
@@ -121,8 +134,19 @@ class Pings:
     """A ping that runs until it is stopped; every reply with the kernel's time of its arrival."""
 
     def __init__(self, host, address, every=0.2, size=56):
-        self._process = host.start("ping", "-n", "-D", "-i", str(every), "-s", str(size), address, stdout=subprocess.PIPE,
-                                   stderr=subprocess.DEVNULL, text=True)
+        self._process = host.start(
+            "ping",
+            "-n",
+            "-D",
+            "-i",
+            str(every),
+            "-s",
+            str(size),
+            address,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
         os.set_blocking(self._process.stdout.fileno(), False)
         self._text = ""
 
@@ -137,8 +161,10 @@ class Pings:
         """[(arrival in Unix seconds, sequence number)]"""
         if not self._process.stdout.closed:
             self._read()
-        return [(float(at), int(number))
-                for at, number in re.findall(r"\[(\d+\.\d+)\] \d+ bytes from [^\n]*icmp_seq=(\d+)[^\n]*time=", self._text)]
+        return [
+            (float(at), int(number))
+            for at, number in re.findall(r"\[(\d+\.\d+)\] \d+ bytes from [^\n]*icmp_seq=(\d+)[^\n]*time=", self._text)
+        ]
 
     def wait_for(self, count, seconds=20):
         until(lambda: len(self.replies()) >= count, seconds, f"{count} ping replies")
@@ -156,14 +182,33 @@ class Pings:
 
 def transfer(client_host, server_host, address, seconds=None, megabytes=None, port=5201, reverse=False):
     """iperf3 from client to server; what its own report says, as a dict."""
-    server = server_host.start("iperf3", "--server", "--one-off", "--bind", address, "--port", str(port),
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = server_host.start(
+        "iperf3",
+        "--server",
+        "--one-off",
+        "--bind",
+        address,
+        "--port",
+        str(port),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         amount = ["--bytes", f"{megabytes}M"] if megabytes else ["--time", str(seconds or 2)]
 
         def attempt():
-            done = client_host.run("iperf3", "--client", address, "--port", str(port), "--json", *amount, *(["--reverse"] if reverse else []),
-                                   check=False, timeout=120)
+            done = client_host.run(
+                "iperf3",
+                "--client",
+                address,
+                "--port",
+                str(port),
+                "--json",
+                *amount,
+                *(["--reverse"] if reverse else []),
+                check=False,
+                timeout=120,
+            )
             report = json.loads(done.stdout) if done.stdout else {"error": done.stderr}
             return report if "error" not in report else None
 
