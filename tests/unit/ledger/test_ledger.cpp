@@ -72,10 +72,17 @@ TEST_F(LedgerTest, OneCommitForAllThatWait) {
   LedgerOptions options;
   options.on_commit = [&commits](std::uint64_t, std::uint64_t) { ++commits; };
   reopen(options);
+  std::promise<void> entered;
   std::promise<void> gate;
   std::promise<void> last;
-  ledger().submit<void>([&gate](Transaction&) -> Result<void> { return gate.get_future().wait(), Result<void>{}; },
-                        [](Result<void>) {});
+  ledger().submit<void>(
+      [&entered, &gate](Transaction&) -> Result<void> {
+        entered.set_value();
+        gate.get_future().wait();
+        return {};
+      },
+      [](Result<void>) {});
+  entered.get_future().wait();  // its batch is closed: all that follow wait for the next
   for (std::uint64_t i = 0; i < 500; ++i) {
     ledger().submit<void>(
         [i](Transaction& tx) -> Result<void> {
