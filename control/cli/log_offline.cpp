@@ -365,7 +365,7 @@ void add_log_offline_commands(CLI::App& log, Chosen& chosen) {
       log, chosen, "prove", "Write a proof that a record is in the log, checkable without the log",
       "sanad log prove 48211 --out session.tlog-proof",
       [](CLI::App& command, ProveOptions& o) {
-        command.add_option("INDEX", o.index, "The record's number")->required();
+        command.add_option("INDEX", o.index, "The record's number")->required()->check(CLI::NonNegativeNumber);
         define_source(command, o.source);
         command.add_option("--disclosure", o.disclosures, "A disclosure of the record to show with it (repeatable)")
             ->type_name("TEXT")
