@@ -1,0 +1,81 @@
+#pragma once
+// The audit log's publisher, on a thread of its own beside the loop: signing and fsync delay nobody's answer.
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "control/audit/log_reader.hpp"
+#include "control/audit/publisher.hpp"
+#include "control/ledger/ledger.hpp"
+#include "gateway/base/result.hpp"
+
+namespace sanad::service {
+
+// Where the log lies under the state directory.
+inline std::filesystem::path log_directory(const std::filesystem::path& state_dir) { return state_dir / "log"; }
+
+// Tells the publisher that something was committed. Outlives the ledger, which raises it. Any thread.
+class CommitSignal final {
+ public:
+  void raise();
+
+ private:
+  friend class PublishedLog;
+  // False: stop. Returns at once when raised since the last call.
+  bool wait();
+  // False: stop, before the time is over.
+  bool rest(std::chrono::nanoseconds pause);
+  void stop();
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool raised_ = false;    // guarded by mutex_
+  bool stopping_ = false;  // guarded by mutex_
+};
+
+struct PublishedLogSettings {
+  std::filesystem::path state_dir;
+  std::string gateway_id;  // the log's origin is "sanad/<gateway id>" when it begins, and stays that
+  // Least time between two checkpoints; with the time publishing takes, a commit is covered within one second.
+  std::chrono::nanoseconds pace = std::chrono::milliseconds{500};
+};
+
+class PublishedLog final {
+ public:
+  // Loads the signing key of the epoch (makes and records the first one), holds the directory against the ledger, and begins to
+  // publish what is pending. Blocks. Errors: corrupt (log and ledger tell two histories), not_found or permission_denied (the key's
+  // file), each with a way on: refuse to start. Trouble that may pass (a full disk) is logged and tried again while running.
+  static Result<std::unique_ptr<PublishedLog>> open(ledger::Ledger& ledger, CommitSignal& signal, PublishedLogSettings settings);
+  // Publishes what is pending once more, then ends the thread. The ledger must still be there.
+  ~PublishedLog();
+  PublishedLog(const PublishedLog&) = delete;
+  PublishedLog& operator=(const PublishedLog&) = delete;
+
+ private:
+  PublishedLog(std::unique_ptr<audit::Outbox> outbox, CommitSignal& signal, audit::LogStore store, audit::PublisherKeys keys,
+               std::chrono::nanoseconds pace);
+  void run();
+  Result<void> publish_all();
+  void tell(const Result<void>& outcome);
+
+  std::unique_ptr<audit::Outbox> outbox_;
+  CommitSignal& signal_;
+  std::chrono::nanoseconds pace_;
+  audit::Publisher publisher_;
+  std::string problem_;  // told last; empty: none
+  std::thread thread_;   // last: it uses the rest
+};
+
+// Leaves from `from` on, the ones dropped from the ledger read from the log's bundles, with the disclosures that are left. On the
+// storage thread. Errors: those of LogReader.
+Result<std::vector<ledger::StoredLeaf>> read_leaves(ledger::Transaction& txn, const std::filesystem::path& log,
+                                                    std::uint64_t from, std::size_t limit);
+
+}  // namespace sanad::service

@@ -1,0 +1,206 @@
+#include "control/service/published_log.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <chrono>
+#include <thread>
+
+#include "control/audit/ocsf.hpp"
+#include "control/audit/verifier.hpp"
+#include "gateway/base/durable_file.hpp"
+#include "tests/unit/service/support.hpp"
+
+namespace sanad::service {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ask;
+using testing::change;
+
+class PublishedLogTest : public ::testing::Test {
+ protected:
+  void SetUp() override { open_ledger(); }
+  void TearDown() override { close(); }
+
+  void open_ledger() {
+    ledger::LedgerOptions options;
+    options.on_commit = [this](std::uint64_t, std::uint64_t) { signal_->raise(); };
+    signal_ = std::make_unique<CommitSignal>();
+    auto opened = ledger::Ledger::open(state() / "state.db", std::move(options));
+    ASSERT_TRUE(opened) << opened.error().message;
+    ledger_ = *std::move(opened);
+  }
+  Result<void> start() {
+    auto opened = PublishedLog::open(*ledger_, *signal_, {state(), "gw-1", std::chrono::milliseconds{50}});
+    if (!opened) return std::move(opened).error();
+    log_ = *std::move(opened);
+    return {};
+  }
+  void close() {
+    log_.reset();
+    ledger_.reset();
+  }
+  void reopen() {
+    close();
+    open_ledger();
+  }
+  [[nodiscard]] fs::path state() const { return directory_.path(); }
+  [[nodiscard]] audit::LogReader reader() const { return audit::LogReader(log_directory(state())); }
+  void add(std::size_t count) {
+    ASSERT_TRUE(change<void>(*ledger_, [count](ledger::Transaction& txn) -> Result<void> {
+      for (std::size_t i = 0; i < count; ++i) {
+        if (auto index = txn.append(audit::own_event({}, now().wall, "test", {})); !index) return std::move(index).error();
+      }
+      return {};
+    }));
+  }
+  // The published size once it is at least `size`, or what it is after some seconds.
+  std::uint64_t published(std::uint64_t size) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(15);
+    std::uint64_t have = 0;
+    while (std::chrono::steady_clock::now() < until) {
+      const auto note = reader().checkpoint();
+      if (note) have = audit::parse_checkpoint(audit::parse_note(*note)->text)->size;
+      if (have >= size) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return have;
+  }
+  void check(std::uint64_t size) {
+    const auto verified = audit::verify_log(reader(), {});
+    ASSERT_TRUE(verified) << verified.error().message;
+    EXPECT_EQ(verified->checkpoint.size, size);
+    EXPECT_EQ(verified->checkpoint.origin, "sanad/gw-1");
+  }
+
+  testing::TempDirectory directory_;
+  std::unique_ptr<CommitSignal> signal_;
+  std::unique_ptr<ledger::Ledger> ledger_;
+  std::unique_ptr<PublishedLog> log_;
+};
+
+TEST_F(PublishedLogTest, BeginsWithAKeyThatTheFirstRecordAnnounces) {
+  ASSERT_TRUE(start());
+  EXPECT_EQ(published(1), 1U);
+  check(1);
+  struct ::stat info {};
+  ASSERT_EQ(::stat((state() / "keys" / "log-1.key").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 0600U);
+  const auto keys = reader().keys().value();
+  ASSERT_EQ(keys.size(), 1U);
+  const auto leaves = ask<std::vector<ledger::StoredLeaf>>(
+      *ledger_, [](ledger::Transaction& txn) -> Result<std::vector<ledger::StoredLeaf>> { return txn.leaves(0, 10, false); });
+  EXPECT_NE(leaves->at(0).bytes.find(audit::to_vkey(keys[0].key)), std::string::npos);
+  reopen();
+  ASSERT_TRUE(start());
+  EXPECT_EQ(reader().keys().value(), keys);
+  check(1);
+}
+
+TEST_F(PublishedLogTest, CoversWhatIsCommittedAndDropsWhatTilesHave) {
+  ASSERT_TRUE(start());
+  std::uint64_t size = 1;
+  for (const std::size_t count : {1U, 300U, 7U, 1000U}) {
+    add(count);
+    size += count;
+    ASSERT_EQ(published(size), size);
+    check(size);
+  }
+  const auto all = ask<std::vector<ledger::StoredLeaf>>(
+      *ledger_, [this](ledger::Transaction& txn) { return read_leaves(txn, log_directory(state()), 0, 10'000); });
+  ASSERT_TRUE(all) << all.error().message;
+  ASSERT_EQ(all->size(), size);
+  for (std::uint64_t i = 0; i < size; ++i) {
+    ASSERT_EQ(all->at(i).index, i);
+    ASSERT_NE(all->at(i).bytes.find("\"i\":" + std::to_string(i) + ","), std::string::npos);
+  }
+  EXPECT_EQ(
+      ask<std::uint64_t>(*ledger_, [](ledger::Transaction& txn) -> Result<std::uint64_t> { return txn.first_pending_leaf(); })
+          .value(),
+      size / 256 * 256);
+  const auto some = ask<std::vector<ledger::StoredLeaf>>(
+      *ledger_, [this](ledger::Transaction& txn) { return read_leaves(txn, log_directory(state()), 250, 20); });
+  ASSERT_EQ(some->size(), 20U);
+  EXPECT_EQ(some->front().index, 250U);
+  EXPECT_EQ(some->back().index, 269U);
+}
+
+TEST_F(PublishedLogTest, PublishesWhatIsLeftWhenItEnds) {
+  ASSERT_TRUE(start());
+  add(5);
+  log_.reset();
+  check(6);
+  reopen();
+  add(5);  // committed while nobody publishes
+  ASSERT_TRUE(start());
+  check(11);
+}
+
+TEST_F(PublishedLogTest, RefusesAnotherOrMissingKey) {
+  ASSERT_TRUE(start());
+  log_.reset();
+  const auto file = state() / "keys" / "log-1.key";
+  const std::string good = read_file(file, 10'000).value();
+  fs::remove(file);
+  auto refused = start();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::not_found);
+  EXPECT_FALSE(refused.error().hint.empty());
+  EXPECT_FALSE(fs::exists(file)) << "a key that nobody announced was made";
+  ASSERT_TRUE(write_file_durably(file, audit::ed25519_to_pem(audit::generate_ed25519().value()).value(), 0600));
+  refused = start();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::corrupt);
+  ASSERT_TRUE(write_file_durably(file, good, 0644));
+  refused = start();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::permission_denied);
+  ASSERT_TRUE(write_file_durably(file, good, 0600));
+  ASSERT_TRUE(start());
+}
+
+TEST_F(PublishedLogTest, RefusesADatabaseOlderThanTheLog) {
+  ASSERT_TRUE(start());
+  close();
+  fs::copy(state() / "state.db", state() / "backup.db");
+  open_ledger();
+  ASSERT_TRUE(start());
+  add(10);
+  close();
+  fs::rename(state() / "backup.db", state() / "state.db");
+  fs::remove(state() / "state.db-wal");
+  fs::remove(state() / "state.db-shm");
+  open_ledger();
+  const auto refused = start();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::corrupt);
+  EXPECT_NE(refused.error().message.find("older than the log"), std::string::npos) << refused.error().message;
+  EXPECT_FALSE(refused.error().hint.empty());
+  const auto verified = audit::verify_log(reader(), {});
+  ASSERT_TRUE(verified) << verified.error().message;
+  EXPECT_EQ(verified->checkpoint.size, 11U);
+}
+
+TEST_F(PublishedLogTest, TriesAgainWhatMayPass) {
+  ASSERT_TRUE(start());
+  ASSERT_EQ(published(1), 1U);
+  // A file where the directory of bundles has to be: as good as a full disk, and running as root does not help.
+  fs::rename(log_directory(state()) / "tile", state() / "aside");
+  {
+    std::FILE* const in_the_way = std::fopen((log_directory(state()) / "tile").c_str(), "w");
+    std::fclose(in_the_way);
+  }
+  add(3);
+  // Written, but with no place to go.
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(15);
+  while (!fs::exists(log_directory(state()) / ".incoming") && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+  EXPECT_EQ(published(0), 1U);
+  fs::remove(log_directory(state()) / "tile");
+  fs::rename(state() / "aside", log_directory(state()) / "tile");
+  EXPECT_EQ(published(4), 4U);
+  check(4);
+}
+
+}  // namespace
+}  // namespace sanad::service
