@@ -1,8 +1,8 @@
 // sanadd: builds everything in order and names each flow.
 //
-// Failure policy at start: a configuration error, a ledger that cannot be opened or is newer than this program, an admin socket that
-// cannot be made safe: say what and what to do, exit 1. A backend that does not come up is not fatal: the socket is served,
-// the status says so, and it is tried again with backoff.
+// Failure policy at start: a configuration error, a ledger that cannot be opened or is newer than this program, a log that is
+// ahead of it or beside it, an admin socket that cannot be made safe: say what and what to do, exit 1. A backend that does not
+// come up is not fatal: the socket is served, the status says so, and it is tried again with backoff.
 
 #include <systemd/sd-daemon.h>
 
@@ -19,6 +19,7 @@
 #include "control/daemon/settings.hpp"
 #include "control/ledger/ledger.hpp"
 #include "control/service/gateway.hpp"
+#include "control/service/published_log.hpp"
 #include "gateway/base/log.hpp"
 #include "gateway/base/worker.hpp"
 
@@ -70,15 +71,22 @@ int run(const std::filesystem::path& config_file) {
   boost::asio::io_context loop(1);
 
   // Storage: the ledger's own thread. Its commits wake whoever follows the log.
+  service::CommitSignal commits;
   service::Gateway* followed = nullptr;  // read and set on the loop thread only; the ledger commits once more after the loop
   ledger::LedgerOptions options;
-  options.on_commit = [&loop, &followed](std::uint64_t, std::uint64_t) {
+  options.on_commit = [&loop, &followed, &commits](std::uint64_t, std::uint64_t) {
+    commits.raise();
     boost::asio::post(loop, [&followed] {
       if (followed != nullptr) followed->committed();
     });
   };
   auto ledger = ledger::Ledger::open(config.gateway.state_dir / "state.db", std::move(options));
   if (!ledger) return fail(ledger.error());
+
+  // Evidence: what the ledger has committed, as tiles and signed checkpoints. Ends after the use cases and before the ledger, so
+  // that the record of the stop is in it.
+  auto published = service::PublishedLog::open(**ledger, commits, {config.gateway.state_dir, config.gateway.id});
+  if (!published) return fail(published.error());
 
   // Device: netlink, the UAPI socket, wireguard-go, nftables, files of the registration.
   Worker device("device");

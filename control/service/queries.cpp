@@ -7,6 +7,7 @@
 
 #include "control/service/gateway.hpp"
 #include "control/service/peer_evidence.hpp"
+#include "control/service/published_log.hpp"
 #include "gateway/base/encoding.hpp"
 
 namespace sanad::service {
@@ -88,9 +89,12 @@ void Queries::session(std::string id_hex, Done<SessionView> done) {
 
 void Queries::leaves(std::uint64_t from, std::size_t limit, Done<std::vector<LeafView>> done) {
   gateway_.ask<std::vector<LeafView>>(
-      [from, limit = std::clamp<std::size_t>(limit, 1, 1000)](ledger::Transaction& txn) -> Result<std::vector<LeafView>> {
+      [from, limit = std::clamp<std::size_t>(limit, 1, 1000),
+       log = log_directory(gateway_.config().gateway.state_dir)](ledger::Transaction& txn) -> Result<std::vector<LeafView>> {
         std::vector<LeafView> out;
-        for (auto& leaf : txn.leaves(from, limit, true)) {
+        auto leaves = read_leaves(txn, log, from, limit);
+        if (!leaves) return std::move(leaves).error().within("couldn't read the log");
+        for (auto& leaf : *leaves) {
           LeafView view{leaf.index, std::move(leaf.bytes), {}};
           for (auto& d : leaf.disclosures)
             view.disclosures.push_back({std::move(d.name), std::move(d.value_json), std::move(d.salt)});
