@@ -116,6 +116,7 @@ Result<PeerCreation> parse_peer_creation(const json::object& object) {
   peer.note = in.text("note", kNote).value_or("");
   peer.interface = in.text("interface", kInterface).value_or("");
   out.show_profile = in.boolean("profile").value_or(true);
+  peer.profile = out.show_profile;
   if (make_key && !out.show_profile) in.fail("profile", "must not be false with make_key: nobody would ever see the private key");
   if (auto finished = in.finish(); !finished) return finished.error();
   return out;

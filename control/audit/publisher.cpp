@@ -8,7 +8,8 @@
 namespace sanad::audit {
 namespace {
 
-constexpr std::size_t kLeavesAtOnce = kTileWidth;
+// Each call to the outbox waits for the commit before it: few large ones keep up with a burst, many small ones do not.
+constexpr std::size_t kLeavesAtOnce = 4'096;
 // A burst is published in steps, so that its first records are covered while the last are still coming.
 constexpr std::uint64_t kLeavesInOneCheckpoint = 32'768;
 constexpr std::int64_t kArchiveEveryNs = std::chrono::nanoseconds(std::chrono::hours(1)).count();
@@ -155,10 +156,10 @@ Result<bool> Publisher::write_pending() {
   while (edge_->size() - from < kLeavesInOneCheckpoint) {
     auto leaves = outbox_.pending(edge_->size(), kLeavesAtOnce);
     if (!leaves) return std::move(leaves).error().within("couldn't read the pending records");
+    if (leaves->empty()) return false;
     for (const auto& leaf : *leaves) {
       if (auto done = append(leaf); !done) return std::move(done).error();
     }
-    if (leaves->size() < kLeavesAtOnce) return false;
   }
   return true;
 }

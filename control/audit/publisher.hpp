@@ -25,7 +25,8 @@ class Outbox {
   virtual ~Outbox() = default;
   // The checkpoint signed last; empty: none was ever.
   virtual Result<std::string> signed_checkpoint() = 0;
-  // Leaves from index `from` on, without a gap, at most `limit`. Those not dropped are there.
+  // Leaves from index `from` on, without a gap, at most `limit`, above 256 perhaps fewer when they are large; none when there
+  // are none. Those not dropped are there.
   virtual Result<std::vector<std::string>> pending(std::uint64_t from, std::size_t limit) = 0;
   virtual Result<void> store_signed(const std::string& note, std::uint64_t size) = 0;
   // The leaves below `index` stand in full bundles that a stored checkpoint covers.

@@ -59,7 +59,8 @@ int run(const std::filesystem::path& config_file) {
   auto loaded = config::read(config_file);
   if (!loaded.config) {
     for (const auto& line : loaded.errors) std::cerr << line << '\n';
-    log::error("the configuration has {} error(s); see above, or: sanadd --check --config {}", loaded.errors.size(), config_file.string());
+    log::error("the configuration has {} error(s); see above, or: sanadd --check --config {}", loaded.errors.size(),
+               config_file.string());
     return 1;
   }
   config::Config config = std::move(*loaded.config);
@@ -100,7 +101,8 @@ int run(const std::filesystem::path& config_file) {
 
   auto listener = api::listen_unix(listen_settings(config));
   if (!listener) return fail(listener.error());
-  api::Server server(loop, std::move(*listener), limits_of(config), api::Services{peers, queries, registrations, operations}, roles_of(config));
+  api::Server server(loop, std::move(*listener), limits_of(config), api::Services{peers, queries, registrations, operations},
+                     roles_of(config));
   gateway.on_config = [&server](const config::Config& changed) { server.set_roles(roles_of(changed)); };
 
   int status = 0;

@@ -9,10 +9,14 @@ namespace {
 
 access::Role role_of(config::Role role) {
   switch (role) {
-    case config::Role::monitor: return access::Role::monitor;
-    case config::Role::auditor: return access::Role::auditor;
-    case config::Role::operator_: return access::Role::operator_;
-    case config::Role::admin: return access::Role::admin;
+    case config::Role::monitor:
+      return access::Role::monitor;
+    case config::Role::auditor:
+      return access::Role::auditor;
+    case config::Role::operator_:
+      return access::Role::operator_;
+    case config::Role::admin:
+      return access::Role::admin;
   }
   return access::Role::monitor;
 }
@@ -21,10 +25,14 @@ access::Role role_of(config::Role role) {
 
 spdlog::level::level_enum log_level(config::LogLevel level) {
   switch (level) {
-    case config::LogLevel::debug: return spdlog::level::debug;
-    case config::LogLevel::info: return spdlog::level::info;
-    case config::LogLevel::warn: return spdlog::level::warn;
-    case config::LogLevel::error: return spdlog::level::err;
+    case config::LogLevel::debug:
+      return spdlog::level::debug;
+    case config::LogLevel::info:
+      return spdlog::level::info;
+    case config::LogLevel::warn:
+      return spdlog::level::warn;
+    case config::LogLevel::error:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
@@ -57,7 +65,8 @@ api::ListenSettings listen_settings(const config::Config& config) {
   if (const group* entry = ::getgrnam(config.socket.group.c_str()); entry != nullptr)
     settings.group = entry->gr_gid;
   else
-    log::warn("there is no group \"{}\": only root can connect to the admin socket (scripts/install makes the group)", config.socket.group);
+    log::warn("there is no group \"{}\": only root can connect to the admin socket (scripts/install makes the group)",
+              config.socket.group);
   return settings;
 }
 
@@ -72,10 +81,18 @@ access::RoleMap roles_of(const config::Config& config) {
   for (const auto& grant : config.access.roles) {
     const access::Role role = role_of(grant.role);
     switch (grant.subject) {
-      case config::RoleGrant::Subject::user: map.users[grant.name].add(role); break;
-      case config::RoleGrant::Subject::uid: map.uids[grant.id].add(role); break;
-      case config::RoleGrant::Subject::group: map.groups[grant.name].add(role); break;
-      case config::RoleGrant::Subject::gid: map.gids[grant.id].add(role); break;
+      case config::RoleGrant::Subject::user:
+        map.users[grant.name].add(role);
+        break;
+      case config::RoleGrant::Subject::uid:
+        map.uids[grant.id].add(role);
+        break;
+      case config::RoleGrant::Subject::group:
+        map.groups[grant.name].add(role);
+        break;
+      case config::RoleGrant::Subject::gid:
+        map.gids[grant.id].add(role);
+        break;
     }
   }
   return map;
@@ -83,7 +100,8 @@ access::RoleMap roles_of(const config::Config& config) {
 
 service::Caller own_caller() {
   service::Caller caller;
-  caller.actor = access::Actor{.uid = ::geteuid(), .gid = ::getegid(), .pid = ::getpid(), .user_name = {}, .program = {}, .groups = {}};
+  caller.actor =
+      access::Actor{.uid = ::geteuid(), .gid = ::getegid(), .pid = ::getpid(), .user_name = {}, .program = {}, .groups = {}};
   caller.roles.add(access::Role::admin);
   return caller;
 }

@@ -63,11 +63,11 @@ Result<std::unique_ptr<Store>> Store::open(const std::filesystem::path& path, co
         SQLite::Database(path.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX, kBusyTimeoutMs, vfs));
     store->configure();
     if (auto migrated = migrate(store->database_); !migrated) return std::move(migrated).error();
-    store->next_index_ = static_cast<std::uint64_t>(
-        store->database_
-            .execAndGet("SELECT max(ifnull((SELECT max(leaf_index) + 1 FROM pending_leaves), 0), "
-                        "ifnull((SELECT size FROM signed_log), 0))")
-            .getInt64());
+    store->next_index_ =
+        static_cast<std::uint64_t>(store->database_
+                                       .execAndGet("SELECT max(ifnull((SELECT max(leaf_index) + 1 FROM pending_leaves), 0), "
+                                                   "ifnull((SELECT size FROM signed_log), 0))")
+                                       .getInt64());
     return store;
   } catch (const SQLite::Exception& e) {
     return from_sqlite(e.getErrorCode(), e.what(), "SQLite");

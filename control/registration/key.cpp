@@ -20,12 +20,22 @@ void wipe_text(std::string& text) {
 
 }  // namespace
 
-PrivateKeyPem::PrivateKeyPem(PrivateKeyPem&& other) noexcept : pem_(std::move(other.pem_)) { wipe_text(other.pem_); }
+PrivateKeyPem::PrivateKeyPem(std::string pem) : pem_(std::move(pem)) {
+  const BioPtr bio{pem_.size() > kMaxKeyPem ? nullptr : BIO_new_mem_buf(pem_.data(), static_cast<int>(pem_.size()))};
+  if (!bio) return;
+  decoded_.reset(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_password, nullptr), [](EVP_PKEY* key) { EVP_PKEY_free(key); });
+  if (!decoded_) (void)from_openssl("");  // empties OpenSSL's error queue
+}
+
+PrivateKeyPem::PrivateKeyPem(PrivateKeyPem&& other) noexcept : pem_(std::move(other.pem_)), decoded_(std::move(other.decoded_)) {
+  wipe_text(other.pem_);
+}
 
 PrivateKeyPem& PrivateKeyPem::operator=(PrivateKeyPem&& other) noexcept {
   if (this != &other) {
     wipe_text(pem_);
     pem_ = std::move(other.pem_);
+    decoded_ = std::move(other.decoded_);
     wipe_text(other.pem_);
   }
   return *this;
@@ -34,14 +44,9 @@ PrivateKeyPem& PrivateKeyPem::operator=(PrivateKeyPem&& other) noexcept {
 PrivateKeyPem::~PrivateKeyPem() { wipe_text(pem_); }
 
 Result<KeyPtr> read_private_key(const PrivateKeyPem& key) {
-  const std::string& pem = key.reveal();
-  const BioPtr bio{pem.size() > kMaxKeyPem ? nullptr : BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))};
-  KeyPtr private_key{bio ? PEM_read_bio_PrivateKey(bio.get(), nullptr, no_password, nullptr) : nullptr};
-  if (!private_key) {
-    (void)from_openssl("");
+  if (!key.decoded() || EVP_PKEY_up_ref(key.decoded().get()) != 1)
     return Error{Errc::invalid_argument, "not a private key in PEM, or one under a passphrase", "key"};
-  }
-  return private_key;
+  return KeyPtr{key.decoded().get()};
 }
 
 Result<PrivateKeyPem> generate_key(KeyAlgorithm algorithm) {

@@ -131,14 +131,15 @@ void Gateway::restore(Remembered remembered) {
   for (auto& one : interfaces_) {
     const std::string& name = one->settings().name;
     auto& restored = remembered.interfaces[name];
-    // Peers changed shortly before the last durable look, or after it, may never have reached the device: the look is made durable
-    // while what it found is still being put right. What is missing of them is our doing.
+    // Peers changed shortly before the last durable look, or after it, may never have reached the device: the look is made
+    // durable while what it found is still being put right. What is missing of them is our doing.
     std::vector<reconcile::DesiredPeer> known;
     std::vector<reconcile::DesiredPeer> fresh;
     for (const auto& peer : remembered.peers[name]) {
       const auto state = ledger::state_of(peer, wall);
       if (state == ledger::PeerState::active)
-        (restored.last_snapshot && peer.updated + kSettled < restored.last_snapshot->wall ? known : fresh).push_back(desired_of(peer));
+        (restored.last_snapshot && peer.updated + kSettled < restored.last_snapshot->wall ? known : fresh)
+            .push_back(desired_of(peer));
       else if (peer.on_device)
         one->put_leaving(peer.public_key, leaving_reason(state));
     }
@@ -415,15 +416,16 @@ void Gateway::record_standing(const registration::Standing& before, const regist
   std::string told = fmt::format("{} {} {}", registration::to_string(after.kind), registration::to_string(after.action),
                                  after.threshold_days.value_or(0));
   if (std::exchange(told_standing_, told) == told) return;
-  recorder_.record(1, [about = reporter(), from = std::string(registration::to_string(before.kind)),
-                       to = std::string(registration::to_string(after.kind)),
-                       action = std::string(registration::to_string(after.action)),
-                       told = std::move(told)](ledger::Transaction& txn) -> Result<void> {
-    auto index = txn.append(audit::standing_changed(about, txn.now().wall, from, to, action));
-    if (!index) return index.error();
-    txn.set_meta(kMetaStanding, told);
-    return {};
-  });
+  recorder_.record(
+      1,
+      [about = reporter(), from = std::string(registration::to_string(before.kind)),
+       to = std::string(registration::to_string(after.kind)), action = std::string(registration::to_string(after.action)),
+       told = std::move(told)](ledger::Transaction& txn) -> Result<void> {
+        auto index = txn.append(audit::standing_changed(about, txn.now().wall, from, to, action));
+        if (!index) return index.error();
+        txn.set_meta(kMetaStanding, told);
+        return {};
+      });
 }
 
 bool Gateway::may_serve(const ledger::PeerRecord& peer, WallTime now) const {

@@ -142,7 +142,7 @@ class Gateway {
   std::vector<std::unique_ptr<InterfaceLoop>> interfaces_;
   RegistrationKeeper registration_;
   bool was_suspended_ = false;
-  std::string told_standing_;  // what the evidence says last
+  std::string told_standing_;                 // what the evidence says last
   std::map<std::string, unsigned> withheld_;  // by peer id: how many records wait
   std::shared_ptr<HostRules> host_rules_;     // shared with jobs on the device worker
   bool host_checking_ = false;

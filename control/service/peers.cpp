@@ -196,18 +196,21 @@ void Peers::add(Caller caller, NewPeer peer, Done<PeerAdded> done) {
     private_key = *made;
     peer.public_key = derived->to_base64();
   }
+  const bool want_profile = peer.profile;
   auto job = prepare_add(gateway_, caller, std::move(peer));
   if (!job) return done(job.error());
-  gateway_.change<Stored>(std::move(*job), [this, private_key, done = std::move(done)](Result<Stored> stored) {
+  gateway_.change<Stored>(std::move(*job), [this, private_key, want_profile, done = std::move(done)](Result<Stored> stored) {
     if (!stored) return done(stored.error());
     PeerAdded out;
     out.evidence = stored->evidence;
     if (!stored->replayed) {
       gateway_.put_in_force({stored->peer});
       gateway_.due_changed();
-      auto profile = profile_of(gateway_, stored->peer, private_key, true);
-      // The peer exists all the same; a profile that cannot be written (no endpoint configured) says so in its place.
-      out.profile = profile ? *profile : "# " + profile.error().message + "\n";
+      if (want_profile) {
+        auto profile = profile_of(gateway_, stored->peer, private_key, true);
+        // The peer exists all the same; a profile that cannot be written (no endpoint configured) says so in its place.
+        out.profile = profile ? *profile : "# " + profile.error().message + "\n";
+      }
     }
     out.peer = view_of(gateway_, std::move(stored->peer), stored->last_session_at);
     done(std::move(out));
@@ -221,8 +224,7 @@ namespace {
 class Import : public std::enable_shared_from_this<Import> {
  public:
   Import(Gateway& gateway, Caller caller, std::vector<ImportLine> lines, Done<ImportReport> done)
-      : gateway_(gateway), caller_(std::move(caller)), lines_(std::move(lines)), done_(std::move(done)), began_(now().boot) {
-  }
+      : gateway_(gateway), caller_(std::move(caller)), lines_(std::move(lines)), done_(std::move(done)), began_(now().boot) {}
 
   // Two windows wait at the ledger, so that this thread prepares one while the storage thread writes the other.
   void next_lines() {

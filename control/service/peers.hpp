@@ -40,6 +40,7 @@ struct NewPeer {
   std::vector<std::string> groups;
   std::string note;
   std::string interface;  // empty: the first one configured
+  bool profile = true;    // false: none is written, PeerAdded::profile stays empty
 };
 
 struct PeerAdded {

@@ -16,6 +16,9 @@ namespace sanad::service {
 namespace {
 
 constexpr std::chrono::seconds kRetry{1};
+// A bundle of the largest records has 16 MiB; what is handed over at once stays in that order.
+constexpr std::size_t kManyBytes = 8U << 20;
+constexpr std::uint64_t kDropAtOnce = 2'048;
 constexpr std::size_t kMaxKeyFile = 16 * 1024;
 
 template <class T>
@@ -42,14 +45,20 @@ class LedgerOutbox final : public audit::Outbox {
   Result<std::vector<std::string>> pending(std::uint64_t from, std::size_t limit) override {
     return ask<std::vector<std::string>>(ledger_, [from, limit](ledger::Transaction& txn) -> Result<std::vector<std::string>> {
       std::vector<std::string> out;
-      for (auto& leaf : txn.leaves(from, limit, false)) {
-        if (leaf.index != from + out.size()) {
-          return Error{Errc::corrupt,
-                       "record " + std::to_string(from + out.size()) + " is missing from state.db",
-                       {},
-                       "restore the state directory from a backup"};
+      std::size_t bytes = 0;
+      while (out.size() < limit && bytes < kManyBytes) {
+        auto leaves = txn.leaves(from + out.size(), std::min<std::size_t>(limit - out.size(), audit::kTileWidth), false);
+        if (leaves.empty()) break;
+        for (auto& leaf : leaves) {
+          if (leaf.index != from + out.size()) {
+            return Error{Errc::corrupt,
+                         "record " + std::to_string(from + out.size()) + " is missing from state.db",
+                         {},
+                         "restore the state directory from a backup"};
+          }
+          bytes += leaf.bytes.size();
+          out.push_back(std::move(leaf.bytes));
         }
-        out.push_back(std::move(leaf.bytes));
       }
       return out;
     });
@@ -57,8 +66,18 @@ class LedgerOutbox final : public audit::Outbox {
   Result<void> store_signed(const std::string& note, std::uint64_t size) override {
     return change<void>(ledger_, [&note, size](ledger::Transaction& txn) { return txn.store_signed_log({size, note}); });
   }
+  // In small steps: deleting overwrites (secure_delete), and whoever waits for a commit must not wait for all of it.
   Result<void> drop_below(std::uint64_t index) override {
-    return change<void>(ledger_, [index](ledger::Transaction& txn) { return txn.drop_leaves_below(index); });
+    for (bool more = true; more;) {
+      auto done = change<bool>(ledger_, [index](ledger::Transaction& txn) -> Result<bool> {
+        const std::uint64_t to = std::min(index, txn.first_pending_leaf() + kDropAtOnce);
+        if (auto dropped = txn.drop_leaves_below(to); !dropped) return std::move(dropped).error();
+        return to < index;
+      });
+      if (!done) return std::move(done).error();
+      more = *done;
+    }
+    return {};
   }
 
  private:

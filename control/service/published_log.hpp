@@ -50,8 +50,9 @@ struct PublishedLogSettings {
 class PublishedLog final {
  public:
   // Loads the signing key of the epoch (makes and records the first one), holds the directory against the ledger, and begins to
-  // publish what is pending. Blocks. Errors: corrupt (log and ledger tell two histories), not_found or permission_denied (the key's
-  // file), each with a way on: refuse to start. Trouble that may pass (a full disk) is logged and tried again while running.
+  // publish what is pending. Blocks. Errors: corrupt (log and ledger tell two histories), not_found or permission_denied (the
+  // key's file), each with a way on: refuse to start. Trouble that may pass (a full disk) is logged and tried again while
+  // running.
   static Result<std::unique_ptr<PublishedLog>> open(ledger::Ledger& ledger, CommitSignal& signal, PublishedLogSettings settings);
   // Publishes what is pending once more, then ends the thread. The ledger must still be there.
   ~PublishedLog();

@@ -38,8 +38,8 @@ registration::Response response_of(config::StandingAction action) {
   return registration::Response::refuse_new;
 }
 
-// Of the host's addresses those a regulator could have registered. A private one (a LAN leg) is left out as soon as there is a public
-// one; a host with private ones alone stands behind a NAT and says so by them.
+// Of the host's addresses those a regulator could have registered. A private one (a LAN leg) is left out as soon as there is a
+// public one; a host with private ones alone stands behind a NAT and says so by them.
 std::vector<IpAddress> public_among(std::vector<IpAddress> addresses) {
   static const std::vector<IpPrefix> kPrivate = [] {
     std::vector<IpPrefix> list;  // RFC 1918, RFC 6598, RFC 4193
@@ -49,7 +49,8 @@ std::vector<IpAddress> public_among(std::vector<IpAddress> addresses) {
   }();
   std::vector<IpAddress> open;
   for (const auto& address : addresses)
-    if (std::none_of(kPrivate.begin(), kPrivate.end(), [&](const IpPrefix& p) { return p.contains(address); })) open.push_back(address);
+    if (std::none_of(kPrivate.begin(), kPrivate.end(), [&](const IpPrefix& p) { return p.contains(address); }))
+      open.push_back(address);
   return open.empty() ? addresses : open;
 }
 
