@@ -4,8 +4,8 @@
 #include <time.h>
 
 #include <array>
-#include <charconv>
 #include <cerrno>
+#include <charconv>
 #include <fstream>
 
 #include <fmt/format.h>
@@ -50,15 +50,16 @@ std::string to_rfc3339(WallTime t) {
 }
 
 Result<WallTime> parse_rfc3339(std::string_view text) {
-  const Error bad{Errc::invalid_argument,
-                  fmt::format("\"{}\" is not a time; write it as 2027-03-14T14:03:00Z or with an offset, 2027-03-14T14:03:00+05:00",
-                              text.substr(0, 64))};
+  const Error bad{
+      Errc::invalid_argument,
+      fmt::format("\"{}\" is not a time; write it as 2027-03-14T14:03:00Z or with an offset, 2027-03-14T14:03:00+05:00",
+                  text.substr(0, 64))};
   tm parts{};
   int year = 0;
   int month = 0;
-  if (!digits(text, 4, year) || !skip(text, "-") || !digits(text, 2, month) || !skip(text, "-") || !digits(text, 2, parts.tm_mday) ||
-      !skip(text, "T ") || !digits(text, 2, parts.tm_hour) || !skip(text, ":") || !digits(text, 2, parts.tm_min) || !skip(text, ":") ||
-      !digits(text, 2, parts.tm_sec))
+  if (!digits(text, 4, year) || !skip(text, "-") || !digits(text, 2, month) || !skip(text, "-") ||
+      !digits(text, 2, parts.tm_mday) || !skip(text, "T ") || !digits(text, 2, parts.tm_hour) || !skip(text, ":") ||
+      !digits(text, 2, parts.tm_min) || !skip(text, ":") || !digits(text, 2, parts.tm_sec))
     return bad;
   std::int64_t fraction_ns = 0;
   if (skip(text, ".")) {
@@ -80,7 +81,9 @@ Result<WallTime> parse_rfc3339(std::string_view text) {
   } else if (zone != 'Z') {
     return bad;
   }
-  if (!text.empty() || month < 1 || month > 12 || parts.tm_mday < 1 || parts.tm_hour > 23 || parts.tm_min > 59 || parts.tm_sec > 59) return bad;
+  if (!text.empty() || month < 1 || month > 12 || parts.tm_mday < 1 || parts.tm_hour > 23 || parts.tm_min > 59 ||
+      parts.tm_sec > 59)
+    return bad;
   parts.tm_year = year - 1900;
   parts.tm_mon = month - 1;
   const int day = parts.tm_mday;

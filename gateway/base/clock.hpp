@@ -51,8 +51,8 @@ Result<std::string> read_boot_id();
 // adjtimex(2): what the kernel knows of synchronisation.
 struct ClockSync {
   bool synchronised = false;
-  std::int64_t offset_us = 0;      // last offset the NTP client reported
-  std::int64_t max_error_us = 0;   // upper bound kept by the kernel
+  std::int64_t offset_us = 0;     // last offset the NTP client reported
+  std::int64_t max_error_us = 0;  // upper bound kept by the kernel
 };
 ClockSync read_clock_sync();
 

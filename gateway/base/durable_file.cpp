@@ -11,7 +11,9 @@
 namespace sanad {
 namespace {
 
-std::string verb(const char* what, const std::filesystem::path& path) { return std::string("couldn't ") + what + " " + path.string(); }
+std::string verb(const char* what, const std::filesystem::path& path) {
+  return std::string("couldn't ") + what + " " + path.string();
+}
 
 Result<void> write_all(int fd, std::string_view content, const std::filesystem::path& path) {
   while (!content.empty()) {
@@ -30,7 +32,8 @@ Result<std::string> read_checked(const std::filesystem::path& path, std::size_t 
   if (::fstat(fd.get(), &st) != 0) return from_errno(errno, verb("stat", path));
   if (!S_ISREG(st.st_mode)) return Error{Errc::invalid_argument, path.string() + " is not a regular file"};
   if ((st.st_mode & refused_bits) != 0)
-    return Error{Errc::permission_denied, path.string() + " holds a secret and can be read by others", "", "chmod 600 " + path.string()};
+    return Error{Errc::permission_denied, path.string() + " holds a secret and can be read by others", "",
+                 "chmod 600 " + path.string()};
   std::string content;
   for (char buffer[16384];;) {
     const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
@@ -64,7 +67,8 @@ Result<void> write_file_durably(const std::filesystem::path& path, std::string_v
     fd = UniqueFd{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)};
   }
   if (!fd) return from_errno(errno, verb("create", temporary));
-  if (::fchmod(fd.get(), mode) != 0) return fail(from_errno(errno, verb("set the mode of", temporary)));  // whatever the umask says
+  if (::fchmod(fd.get(), mode) != 0)
+    return fail(from_errno(errno, verb("set the mode of", temporary)));  // whatever the umask says
   if (auto written = write_all(fd.get(), content, temporary); !written) return fail(std::move(written).error());
   if (::fsync(fd.get()) != 0) return fail(from_errno(errno, verb("fsync", temporary)));
   if (::close(fd.release()) != 0) return fail(from_errno(errno, verb("close", temporary)));

@@ -107,10 +107,17 @@ bool is_plain_text(std::string_view text) {
     }
     std::size_t extra = 0;
     std::uint32_t code = 0;
-    if ((lead & 0xe0U) == 0xc0) { extra = 1; code = lead & 0x1fU; }
-    else if ((lead & 0xf0U) == 0xe0) { extra = 2; code = lead & 0x0fU; }
-    else if ((lead & 0xf8U) == 0xf0) { extra = 3; code = lead & 0x07U; }
-    else return false;
+    if ((lead & 0xe0U) == 0xc0) {
+      extra = 1;
+      code = lead & 0x1fU;
+    } else if ((lead & 0xf0U) == 0xe0) {
+      extra = 2;
+      code = lead & 0x0fU;
+    } else if ((lead & 0xf8U) == 0xf0) {
+      extra = 3;
+      code = lead & 0x07U;
+    } else
+      return false;
     if (text.size() - i <= extra) return false;
     for (std::size_t k = 1; k <= extra; ++k) {
       const auto next = static_cast<unsigned char>(text[i + k]);

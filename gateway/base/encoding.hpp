@@ -13,12 +13,12 @@ namespace sanad {
 
 using Bytes = std::vector<std::uint8_t>;
 
-std::string base64_encode(std::span<const std::uint8_t> bytes);                  // RFC 4648 section 4, padded
-Result<Bytes> base64_decode(std::string_view text);                              // rejects spaces, bad padding, stray bits
-std::string base64url_encode(std::span<const std::uint8_t> bytes);               // RFC 4648 section 5, no padding
+std::string base64_encode(std::span<const std::uint8_t> bytes);     // RFC 4648 section 4, padded
+Result<Bytes> base64_decode(std::string_view text);                 // rejects spaces, bad padding, stray bits
+std::string base64url_encode(std::span<const std::uint8_t> bytes);  // RFC 4648 section 5, no padding
 Result<Bytes> base64url_decode(std::string_view text);
-std::string hex_encode(std::span<const std::uint8_t> bytes);                     // lower case
-Result<Bytes> hex_decode(std::string_view text);                                 // lower case only
+std::string hex_encode(std::span<const std::uint8_t> bytes);  // lower case
+Result<Bytes> hex_decode(std::string_view text);              // lower case only
 
 inline std::span<const std::uint8_t> as_bytes(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};

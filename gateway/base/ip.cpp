@@ -87,11 +87,12 @@ Result<IpPrefix> IpPrefix::parse(std::string_view text) {
   if (!address) return bad("an address or prefix", text);
   if (slash == std::string_view::npos) return host(*address);
   std::uint8_t length = 0;
-  if (!parse_decimal<std::uint8_t>(text.substr(slash + 1), address->max_prefix(), length)) return bad("an address or prefix", text);
+  if (!parse_decimal<std::uint8_t>(text.substr(slash + 1), address->max_prefix(), length))
+    return bad("an address or prefix", text);
   IpPrefix prefix{*address, length};
   if (prefix.address() != *address)
-    return Error{Errc::invalid_argument, quoted(text) + " has bits set behind the prefix; write " + prefix.to_string() + " or " +
-                                             address->to_string()};
+    return Error{Errc::invalid_argument,
+                 quoted(text) + " has bits set behind the prefix; write " + prefix.to_string() + " or " + address->to_string()};
   return prefix;
 }
 
@@ -134,7 +135,8 @@ Result<Endpoint> Endpoint::parse(std::string_view text) {
   if (bracketed) host = host.substr(1, host.size() - 2);
   auto address = IpAddress::parse(host);
   Endpoint out;
-  if (!address || address->is_v4() == bracketed || !parse_decimal<std::uint16_t>(text.substr(colon + 1), 65535, out.port) || out.port == 0)
+  if (!address || address->is_v4() == bracketed || !parse_decimal<std::uint16_t>(text.substr(colon + 1), 65535, out.port) ||
+      out.port == 0)
     return bad("an address and port, as 192.0.2.1:51820 or [2001:db8::1]:51820", text);
   out.address = *address;
   return out;

@@ -16,7 +16,7 @@ class IpAddress {
  public:
   enum class Family : std::uint8_t { v4 = 4, v6 = 6 };
 
-  IpAddress() = default;  // 0.0.0.0
+  IpAddress() = default;                                        // 0.0.0.0
   static IpAddress v4(std::span<const std::uint8_t, 4> bytes);  // network order
   static IpAddress v6(std::span<const std::uint8_t, 16> bytes);
   // Dotted quad or RFC 4291 text; no zone, no brackets, no leading zeros (inet_pton).

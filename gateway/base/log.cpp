@@ -16,11 +16,16 @@ class JournalPriority final : public spdlog::custom_flag_formatter {
   void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
     const char digit = [&] {
       switch (message.level) {
-        case spdlog::level::critical: return '2';
-        case spdlog::level::err: return '3';
-        case spdlog::level::warn: return '4';
-        case spdlog::level::info: return '6';
-        default: return '7';
+        case spdlog::level::critical:
+          return '2';
+        case spdlog::level::err:
+          return '3';
+        case spdlog::level::warn:
+          return '4';
+        case spdlog::level::info:
+          return '6';
+        default:
+          return '7';
       }
     }();
     for (const char c : {'<', digit, '>'}) out.push_back(c);

@@ -8,18 +8,30 @@ namespace sanad {
 
 std::string_view to_string(Errc code) noexcept {
   switch (code) {
-    case Errc::invalid_argument: return "invalid-argument";
-    case Errc::not_found: return "not-found";
-    case Errc::conflict: return "conflict";
-    case Errc::permission_denied: return "permission-denied";
-    case Errc::refused_by_policy: return "refused-by-policy";
-    case Errc::exhausted: return "exhausted";
-    case Errc::unavailable: return "unavailable";
-    case Errc::unsupported: return "unsupported";
-    case Errc::io: return "io-error";
-    case Errc::corrupt: return "corrupt";
-    case Errc::timeout: return "timeout";
-    case Errc::internal: return "internal";
+    case Errc::invalid_argument:
+      return "invalid-argument";
+    case Errc::not_found:
+      return "not-found";
+    case Errc::conflict:
+      return "conflict";
+    case Errc::permission_denied:
+      return "permission-denied";
+    case Errc::refused_by_policy:
+      return "refused-by-policy";
+    case Errc::exhausted:
+      return "exhausted";
+    case Errc::unavailable:
+      return "unavailable";
+    case Errc::unsupported:
+      return "unsupported";
+    case Errc::io:
+      return "io-error";
+    case Errc::corrupt:
+      return "corrupt";
+    case Errc::timeout:
+      return "timeout";
+    case Errc::internal:
+      return "internal";
   }
   return "internal";
 }
@@ -37,17 +49,30 @@ Error from_errno(int err, std::string_view what) {
   Errc code = Errc::io;
   switch (err) {
     case ENOENT:
-    case ENODEV: code = Errc::not_found; break;
+    case ENODEV:
+      code = Errc::not_found;
+      break;
     case EPERM:
-    case EACCES: code = Errc::permission_denied; break;
+    case EACCES:
+      code = Errc::permission_denied;
+      break;
     case EEXIST:
-    case EADDRINUSE: code = Errc::conflict; break;
+    case EADDRINUSE:
+      code = Errc::conflict;
+      break;
     case EOPNOTSUPP:
-    case EAFNOSUPPORT: code = Errc::unsupported; break;
+    case EAFNOSUPPORT:
+      code = Errc::unsupported;
+      break;
     case ECONNREFUSED:
-    case ENETDOWN: code = Errc::unavailable; break;
-    case ETIMEDOUT: code = Errc::timeout; break;
-    default: break;
+    case ENETDOWN:
+      code = Errc::unavailable;
+      break;
+    case ETIMEDOUT:
+      code = Errc::timeout;
+      break;
+    default:
+      break;
   }
   return Error{code, std::string(what) + ": " + std::generic_category().message(err)};
 }

@@ -10,9 +10,9 @@ namespace sanad {
 
 // What kind of failure it is; decides the HTTP status (control/api/problem) and the exit code of `sanad`.
 enum class Errc {
-  invalid_argument,   // the caller's value cannot be accepted; `field` names it
+  invalid_argument,  // the caller's value cannot be accepted; `field` names it
   not_found,
-  conflict,           // collides with what exists (duplicate key, stale ETag, overlapping allowed IP)
+  conflict,  // collides with what exists (duplicate key, stale ETag, overlapping allowed IP)
   permission_denied,
   refused_by_policy,  // registration standing, dual control, hold
   exhausted,          // a pool, limit or quota is used up
@@ -21,7 +21,7 @@ enum class Errc {
   io,                 // the operating system reported an error
   corrupt,            // bytes that must be ours are not
   timeout,
-  internal            // a bug of ours, or an answer we have no words for
+  internal  // a bug of ours, or an answer we have no words for
 };
 
 std::string_view to_string(Errc code) noexcept;

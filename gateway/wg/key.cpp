@@ -24,13 +24,15 @@ Result<Bytes> decode_key(std::string_view text) {
     return Error{Errc::invalid_argument,
                  "not a WireGuard key (44 characters of base64 expected, got " + std::to_string(text.size()) + ")"};
   auto bytes = base64_decode(text);
-  if (!bytes || bytes->size() != PublicKey::kSize) return Error{Errc::invalid_argument, "not a WireGuard key (not 32 bytes of base64)"};
+  if (!bytes || bytes->size() != PublicKey::kSize)
+    return Error{Errc::invalid_argument, "not a WireGuard key (not 32 bytes of base64)"};
   return bytes;
 }
 
 Result<Secret32> random_secret() {
   std::array<std::uint8_t, Secret32::kSize> bytes{};
-  if (RAND_priv_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) return Error{Errc::io, "the random generator gave no bytes"};
+  if (RAND_priv_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1)
+    return Error{Errc::io, "the random generator gave no bytes"};
   Secret32 secret{bytes};
   wipe(bytes);
   return secret;

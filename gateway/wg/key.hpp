@@ -38,7 +38,7 @@ Result<Secret32> secret_from_base64(std::string_view text);
 // The returned text is a secret: write it to a 0600 file or a client's profile, then wipe it.
 std::string secret_to_base64(const Secret32& secret);
 
-Result<PrivateKey> generate_private_key();      // clamped as RFC 7748 asks, so that `wg` prints it unchanged
+Result<PrivateKey> generate_private_key();  // clamped as RFC 7748 asks, so that `wg` prints it unchanged
 Result<PresharedKey> generate_preshared_key();
 Result<PublicKey> derive_public_key(const PrivateKey& key);  // X25519
 

@@ -25,9 +25,9 @@ struct HandshakeTime {
 
 struct Peer {
   PublicKey public_key;
-  PresharedKey preshared_key;              // all zero = none; wiped with the Peer
+  PresharedKey preshared_key;  // all zero = none; wiped with the Peer
   std::optional<Endpoint> endpoint;
-  std::uint16_t keepalive_s = 0;           // 0 = off
+  std::uint16_t keepalive_s = 0;  // 0 = off
   std::vector<IpPrefix> allowed_ips;
   // Counters: cumulative over the life of the peer object in the backend. Kernel: authenticated bytes incl. 32 B overhead
   // and padding, handshakes included, without outer IP/UDP headers, without packets that fail the allowed-IPs check
@@ -42,10 +42,10 @@ struct Peer {
 struct Device {
   std::string name;
   std::uint32_t ifindex = 0;
-  PublicKey public_key;                    // zero = no private key set
+  PublicKey public_key;  // zero = no private key set
   std::uint16_t listen_port = 0;
   std::uint32_t fwmark = 0;
-  std::vector<Peer> peers;                 // order is the backend's; keys are unique
+  std::vector<Peer> peers;  // order is the backend's; keys are unique
 };
 
 // Which life of the interface the counters belong to. Different token = another device: counters started over.
@@ -56,18 +56,18 @@ using DeviceIdentity = std::string;
 struct Snapshot {
   Device device;
   DeviceIdentity identity;
-  Instant started;                         // just before the first byte was asked for
-  Instant finished;                        // just after the last byte arrived
+  Instant started;   // just before the first byte was asked for
+  Instant finished;  // just after the last byte arrived
   // True when the dump ended with rc 0 and no message carried NLM_F_DUMP_INTR (kernel), or errno=0 was read (UAPI).
   // Absence of a peer proves something only in a complete snapshot.
   bool complete = false;
-  std::uint32_t interruptions = 0;         // dumps that were repeated because something changed under them
+  std::uint32_t interruptions = 0;  // dumps that were repeated because something changed under them
 };
 
 struct PeerChange {
   PublicKey public_key;
-  bool remove = false;                     // all other fields are ignored when set
-  bool update_only = false;                // do nothing when the peer does not exist
+  bool remove = false;                        // all other fields are ignored when set
+  bool update_only = false;                   // do nothing when the peer does not exist
   std::optional<PresharedKey> preshared_key;  // all zero = remove it
   std::optional<std::uint16_t> keepalive_s;
   bool replace_allowed_ips = false;
@@ -75,10 +75,10 @@ struct PeerChange {
 };
 
 struct DeviceChange {
-  std::optional<PrivateKey> private_key;   // set before any peer: every peer added earlier costs a curve25519 each
+  std::optional<PrivateKey> private_key;  // set before any peer: every peer added earlier costs a curve25519 each
   std::optional<std::uint16_t> listen_port;
   std::optional<std::uint32_t> fwmark;
-  std::vector<PeerChange> peers;           // applied in order
+  std::vector<PeerChange> peers;  // applied in order
   [[nodiscard]] bool empty() const { return !private_key && !listen_port && !fwmark && peers.empty(); }
 };
 
