@@ -422,6 +422,24 @@ class Demo:
             not any(word in bare for word in personal),
         )
 
+    def evidence(self):
+        self.story.step(
+            "The log of all this, checked from its files alone",
+            "What an auditor does with a copy and the gateway's public key; neither daemon nor database is asked.",
+        )
+        log = self.gateway.state / "log"
+        records = self.admin.status()["evidence"]["records"]
+        until(lambda: int((log / "checkpoint").read_text().splitlines()[1]) >= records, 10, "the checkpoint over all records")
+        self.vkey = self.gateway.sanad("log", "key", "--dir", log).stdout.split()[0]
+        copy = self.lab.directory / "copy"
+        shutil.copytree(log, copy)
+        said = self.sanad("log", "verify", copy.name, "--key", self.vkey, check=False, cwd=self.lab.directory)
+        self.story.check(f"good: all {records} records and what has come since", said.returncode == 0)
+        part = max((copy / "tile" / "entries").rglob("*"), key=lambda f: f.stat().st_size if f.is_file() else 0)
+        part.write_bytes(part.read_bytes().replace(self.bilal.id.encode(), b"p-" + b"0" * (len(self.bilal.id) - 2)))
+        said = self.sanad("log", "verify", copy.name, "--key", self.vkey, check=False, cwd=self.lab.directory)
+        self.story.check("with another peer written in Bilal's place the copy is found out", said.returncode != 0)
+
     def registration(self):
         self.story.step("The registration")
         self.sanad("registration", "show")
@@ -431,12 +449,12 @@ class Demo:
         for name in ("log", "state", "profiles"):
             shutil.rmtree(out / name, ignore_errors=True)
         (out / "sessions.json").write_text(self.kept_sessions)
-        (out / "log").mkdir(parents=True)
-        (out / "log" / "entries.ndjson").write_text(self.kept_entries)
-        (out / "log" / "README").write_text(
-            "entries.ndjson: every record with what its digests stand for, one a line, as `sanad log cat --json` prints them.\n"
-            "It holds personal data. Tiles and checkpoints, which can be given to anyone, come with the evidence log.\n"
-        )
+        # The log can be given to anyone; what its digests stand for cannot, and lies beside it.
+        shutil.copytree(self.gateway.state / "log", out / "log")
+        (out / "log.vkey").write_text(self.vkey + "\n")
+        (out / "entries.ndjson").write_text(self.kept_entries)
+        said = self.gateway.sanad("log", "verify", out / "log", "--key", self.vkey, check=False)
+        self.story.check("the log as it is kept verifies, the record of the stop included", said.returncode == 0)
         shutil.copytree(self.gateway.state, out / "state", ignore=shutil.ignore_patterns("*.lock"))
         shutil.copytree(self.profiles, out / "profiles")
         shutil.copy(self.trust, out / "trust.pem")
@@ -506,6 +524,7 @@ def main():
         "leave",
         "results",
         "administration",
+        "evidence",
         "registration",
     )
     story = Story(len(steps))
@@ -524,8 +543,8 @@ def main():
             options.out.mkdir(parents=True, exist_ok=True)
             demo.keep(options.out)
             print(
-                f"\nKept in {options.out}: sessions.json, log/, state/ (with the gateway's keys), profiles/ (with the clients'), "
-                "trust.pem"
+                f"\nKept in {options.out}: sessions.json, log/ and log.vkey (for anyone), entries.ndjson (with the names), "
+                "state/ (with the gateway's keys), profiles/ (with the clients'), trust.pem"
             )
     except KeyboardInterrupt:
         print("\ninterrupted; cleaning up", flush=True)

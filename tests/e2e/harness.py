@@ -17,6 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts" / "lib"))
 
 from lab.lab import Lab, check_requirements  # noqa: E402  (the path comes first)
+from lab.waiting import until  # noqa: E402
 
 # An end of Python's own in both cases, so that labs are taken down; also where a shell started us with SIGINT ignored.
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -149,3 +150,8 @@ class LabCase(unittest.TestCase):
                 digest = base64.urlsafe_b64encode(hashlib.sha256(encoded).digest()).rstrip(b"=").decode()
                 self.assertIn(digest, digests, f"leaf {entry['index']}: {disclosure['name']} opens no digest")
             self.assertEqual(len(digests), len(entry["disclosures"]))
+        # And what is published of it verifies, up to the last of these records at least.
+        log = self.gateway.state / "log"
+        until(lambda: int((log / "checkpoint").read_text().splitlines()[1]) >= len(entries), 10, "a checkpoint over all of it")
+        key = self.gateway.sanad("log", "key", "--dir", log).stdout.split()[0]
+        self.gateway.sanad("log", "verify", log, "--key", key)
