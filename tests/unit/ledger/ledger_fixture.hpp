@@ -48,9 +48,9 @@ Result<PeerRecord> add_peer(Transaction& tx, std::uint64_t n, std::vector<IpPref
 audit::EventDraft peer_event(const PeerRecord& peer, audit::EntityVerb verb);
 
 // Reads the closed or open database with a connection of its own and checks what must hold at any moment:
-// leaf indices dense (from 0, or from what the signed log covers) and equal to the "i" inside; every leaf canonical and with exactly the digests its disclosures make;
-// claims = the allowed IPs of live peers, disjoint; each peer's version = the number of leaves about it (for peers changed
-// through peer_event()); SQLite's own integrity and foreign keys.
+// leaf indices dense (from 0, or from what the signed log covers) and equal to the "i" inside; every leaf canonical and with
+// exactly the digests its disclosures make; claims = the allowed IPs of live peers, disjoint; each peer's version = the number of
+// leaves about it (for peers changed through peer_event()); SQLite's own integrity and foreign keys.
 void check_ledger(const std::filesystem::path& database, bool peers_have_leaves = false);
 
 class LedgerTest : public ::testing::Test {
