@@ -16,8 +16,9 @@ class UnixConnection(http.client.HTTPConnection):
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
+        # Waits while the backlog is full; with a timeout set, a Unix socket would say EAGAIN at once instead.
         self.sock.connect(self._path)
+        self.sock.settimeout(self.timeout)
 
 
 class Answer:
