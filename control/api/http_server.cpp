@@ -52,7 +52,7 @@ Result<uid_t> uid_of(int socket) {
 
 // Best effort, without waiting: whoever floods us must not cost us a coroutine.
 void refuse(Local::socket& socket, std::string why, std::string hint) {
-  const Response answer = http_problem(503, std::move(why), std::move(hint));
+  const Response answer = http_problem(503, why, hint);
   const std::string bytes =
       "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 5\r\nConnection: "
       "close\r\nContent-Length: " +

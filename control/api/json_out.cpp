@@ -1,5 +1,6 @@
 #include "control/api/json_out.hpp"
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 
@@ -221,8 +222,12 @@ json::object status_json(const service::Status& status) {
   out["sessions"] = {{"today", status.sessions_today}, {"open", status.sessions_open}};
   json::object evidence;
   evidence["records"] = status.records;
-  evidence["pending"] = status.records;  // nothing is under a checkpoint before the log is published
+  evidence["pending"] = status.records - std::min(status.records, status.signed_records);  // not yet under a checkpoint
   evidence["checkpoint_age_s"] = nullptr;
+  // Whole milliseconds; never negative, also when the clock was set back since.
+  if (status.checkpoint_at)
+    evidence["checkpoint_age_s"] =
+        static_cast<double>(std::max<std::int64_t>(0, now().wall.ms() - status.checkpoint_at->ms())) / 1000.0;
   evidence["witnesses"] = json::array{};
   evidence["writable"] = status.writable;
   evidence["problem"] = text_or_null(status.storage_problem);

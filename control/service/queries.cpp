@@ -1,5 +1,6 @@
 #include "control/service/queries.hpp"
 
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include <algorithm>
@@ -29,6 +30,13 @@ Result<SessionView> with_peer(ledger::Transaction& txn, ledger::SessionRecord se
   auto peer = txn.find_peer(session.peer_id);
   if (!peer) return Error{Errc::corrupt, "a session names the unknown peer " + session.peer_id};
   return SessionView{std::move(session), std::move(*peer)};
+}
+
+// The checkpoint is renamed into place when it is signed.
+std::optional<WallTime> modified_at(const std::filesystem::path& file) {
+  struct stat info {};
+  if (::stat(file.c_str(), &info) != 0) return std::nullopt;
+  return WallTime{std::int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec};
 }
 
 // The rows of open sessions are as old as the last checkpoint; the tracker knows better.
@@ -109,10 +117,11 @@ void Queries::status(Done<Status> done) {
   struct Counts {
     ledger::PeerCounts peers;
     ledger::SessionCounts sessions;
+    std::uint64_t signed_records = 0;
   };
   gateway_.ask<Counts>(
       [](ledger::Transaction& txn) -> Result<Counts> {
-        return Counts{txn.peer_counts(), txn.session_counts(start_of_day(txn.now().wall))};
+        return Counts{txn.peer_counts(), txn.session_counts(start_of_day(txn.now().wall)), txn.signed_log().size};
       },
       [this, done = std::move(done)](Result<Counts> counts) {
         Status out;
@@ -124,6 +133,7 @@ void Queries::status(Done<Status> done) {
         out.registration = gateway_.registration().status();
         if (counts) {
           out.peers_total = counts->peers.total;
+          out.signed_records = counts->signed_records;
           out.peers_enabled = counts->peers.enabled;
           out.sessions_open = counts->sessions.open;
           out.sessions_today = counts->sessions.since;
@@ -134,6 +144,7 @@ void Queries::status(Done<Status> done) {
         out.storage_problem = ledger.problem;
         out.events_held = gateway_.recorder().held();
         out.clock = read_clock_sync();
+        out.checkpoint_at = modified_at(gateway_.config().gateway.state_dir / "log" / "checkpoint");
         struct statvfs fs {};
         if (::statvfs(gateway_.config().gateway.state_dir.c_str(), &fs) == 0)
           out.disk_free_bytes = std::uint64_t{fs.f_bavail} * fs.f_frsize;

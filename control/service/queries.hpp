@@ -98,6 +98,8 @@ struct Status {
   bool writable = true;
   std::string storage_problem;
   ClockSync clock;
+  std::uint64_t signed_records = 0;       // of them under the latest signed checkpoint
+  std::optional<WallTime> checkpoint_at;  // when the published log was last signed; unset: not yet
   std::uint64_t disk_free_bytes = 0;
 };
 
