@@ -1,5 +1,8 @@
 #include "control/audit/ocsf.hpp"
 
+#include <boost/json/array.hpp>
+#include <boost/json/monotonic_resource.hpp>
+
 #include "control/audit/canonical.hpp"
 #include "gateway/base/encoding.hpp"
 
@@ -28,20 +31,27 @@ json::value counter(std::uint64_t value) {
   return json::value(std::to_string(value));
 }
 
-json::object bounds_json(const sessions::Bounds& bounds) {
-  return {{"not_before", bounds.not_before.ms()}, {"not_after", bounds.not_after.ms()}};
+// An event is some sixty small objects and strings that live and die together: they share a few blocks of memory. Whatever is put
+// into an event is made with its storage; from another storage it would be copied.
+constexpr std::size_t kFirstBlockBytes = 4096;  // most events fit
+
+json::storage_ptr storage_for_one_event() { return json::make_shared_resource<json::monotonic_resource>(kFirstBlockBytes); }
+
+json::object bounds_json(const sessions::Bounds& bounds, const json::storage_ptr& storage) {
+  return {{{"not_before", bounds.not_before.ms()}, {"not_after", bounds.not_after.ms()}}, storage};
 }
 
-// `sanad` becomes unmapped.sanad: OCSF keeps what its classes have no word for there.
+// `sanad` becomes unmapped.sanad: OCSF keeps what its classes have no word for there. The event takes its storage.
 json::object make_event(const Reporter& reporter, std::int64_t class_uid, std::int64_t activity, WallTime when,
                         json::object sanad) {
-  sanad["clock"] = json::object{
+  const json::storage_ptr storage = sanad.storage();
+  sanad["clock"] = {
       {"source", "CLOCK_REALTIME"}, {"synchronised", reporter.clock.synchronised}, {"offset_us", reporter.clock.offset_us}};
   if (!reporter.certificate_fingerprint.empty() || !reporter.registration_reference.empty()) {
-    sanad["registration"] =
-        json::object{{"reference", reporter.registration_reference}, {"certificate_sha256", reporter.certificate_fingerprint}};
+    sanad["registration"] = {{"reference", reporter.registration_reference},
+                             {"certificate_sha256", reporter.certificate_fingerprint}};
   }
-  json::object event;
+  json::object event(storage);
   event.reserve(20);
   event["activity_id"] = activity;
   event["category_uid"] = class_uid / 1000;
@@ -49,10 +59,10 @@ json::object make_event(const Reporter& reporter, std::int64_t class_uid, std::i
   event["type_uid"] = class_uid * 100 + activity;
   event["severity_id"] = 1;  // informational: what deserves an alarm is for whoever reads the log to say
   event["time"] = when.ms();
-  event["metadata"] = json::object{
-      {"version", "1.8.0"}, {"product", json::object{{"name", "Sanad"}, {"vendor_name", "Sanad"}, {"version", SANAD_VERSION}}}};
-  event["device"] = json::object{{"uid", reporter.gateway_id}, {"type_id", kOther}, {"type", "VPN gateway"}};
-  event["unmapped"] = json::object{{"sanad", std::move(sanad)}};
+  event["metadata"] = {{"version", "1.8.0"},
+                       {"product", {{"name", "Sanad"}, {"vendor_name", "Sanad"}, {"version", SANAD_VERSION}}}};
+  event["device"] = {{"uid", reporter.gateway_id}, {"type_id", kOther}, {"type", "VPN gateway"}};
+  event["unmapped"].emplace_object()["sanad"] = std::move(sanad);
   return event;
 }
 
@@ -77,17 +87,16 @@ std::string_view counters_meaning(std::string_view backend) {
 }
 
 json::object session_details(const SessionContext& context, const sessions::Bounds& bounds) {
-  json::array inner;
-  for (const auto& prefix : context.inner) inner.emplace_back(prefix.to_string());
-  json::object sanad;
+  json::object sanad(storage_for_one_event());
   sanad.reserve(16);
   sanad["peer"] = context.peer_id;
-  sanad["inner"] = std::move(inner);
+  auto& inner = sanad["inner"].emplace_array();
+  for (const auto& prefix : context.inner) inner.emplace_back(prefix.to_string());
   sanad["backend"] = context.backend;
   sanad["counters"] = counters_meaning(context.backend);
   sanad["incarnation"] = static_cast<std::int64_t>(context.incarnation);
   sanad["poll_interval_ms"] = std::chrono::duration_cast<std::chrono::milliseconds>(context.poll_interval).count();
-  sanad["bounds"] = bounds_json(bounds);
+  sanad["bounds"] = bounds_json(bounds, sanad.storage());
   return sanad;
 }
 
@@ -95,10 +104,11 @@ EventDraft tunnel_event(const Reporter& reporter, const SessionContext& context,
                         json::object sanad) {
   EventDraft draft{make_event(reporter, kTunnelActivity, activity, when, std::move(sanad)), {}};
   draft.event["protocol_name"] = "WireGuard";
-  json::object tunnel{{"name", context.interface}, {"type_id", 4}};  // 4 = Tunnel
+  auto& tunnel = draft.event["tunnel_interface"].emplace_object();
+  tunnel["name"] = context.interface;
+  tunnel["type_id"] = 4;  // Tunnel
   if (!context.inner.empty()) tunnel["ip"] = context.inner.front().address().to_string();
-  draft.event["tunnel_interface"] = std::move(tunnel);
-  draft.event["user"] = json::object{{"uid", context.owner_id}};
+  draft.event["user"].emplace_object()["uid"] = context.owner_id;
   if (!context.owner_name.empty()) {
     draft.personal.push_back({"user.name", json::value(context.owner_name), context.owner_id});
   }
@@ -108,26 +118,27 @@ EventDraft tunnel_event(const Reporter& reporter, const SessionContext& context,
   return draft;
 }
 
-json::object session_json(const sessions::SessionId& id, std::optional<WallTime> created) {
-  json::object session{{"uid", hex_encode(id)}, {"is_vpn", true}, {"is_remote", true}};
+void add_session(json::object& event, const sessions::SessionId& id, std::optional<WallTime> created) {
+  auto& session = event["session"].emplace_object();
+  session["uid"] = hex_encode(id);
+  session["is_vpn"] = true;
+  session["is_remote"] = true;
   if (created) session["created_time"] = created->ms();
-  return session;
 }
 
 // OCSF: the client is the source, so bytes_out is what the gateway received.
-json::object traffic_json(const sessions::Traffic& traffic) {
-  return {{"bytes_out", counter(traffic.rx)}, {"bytes_in", counter(traffic.tx)}};
+json::object traffic_json(const sessions::Traffic& traffic, const json::storage_ptr& storage) {
+  return {{{"bytes_out", counter(traffic.rx)}, {"bytes_in", counter(traffic.tx)}}, storage};
 }
 
-json::object actor_json(const Actor& actor) {
-  return {{"user", json::object{{"uid", std::to_string(actor.uid)},
-                                {"groups", json::array{json::object{{"uid", std::to_string(actor.gid)}}}}}},
-          {"process", json::object{{"pid", actor.pid}}}};
-}
-
-void add_actor(std::vector<Disclosable>& personal, const Actor& actor) {
-  if (!actor.user_name.empty()) personal.push_back({"actor.user.name", json::value(actor.user_name), {}});
-  if (!actor.program.empty()) personal.push_back({"actor.process.file.path", json::value(actor.program), {}});
+void add_actor(EventDraft& draft, const Actor& actor) {
+  auto& entry = draft.event["actor"].emplace_object();
+  auto& user = entry["user"].emplace_object();
+  user["uid"] = std::to_string(actor.uid);
+  user["groups"].emplace_array().emplace_back(json::object({{"uid", std::to_string(actor.gid)}}, draft.event.storage()));
+  entry["process"].emplace_object()["pid"] = actor.pid;
+  if (!actor.user_name.empty()) draft.personal.push_back({"actor.user.name", json::value(actor.user_name), {}});
+  if (!actor.program.empty()) draft.personal.push_back({"actor.process.file.path", json::value(actor.program), {}});
 }
 
 }  // namespace
@@ -157,7 +168,7 @@ std::string_view terminate_cause(sessions::CloseReason reason) noexcept {
 
 EventDraft session_opened(const Reporter& reporter, const SessionContext& context, const sessions::Opened& opened) {
   auto draft = tunnel_event(reporter, context, kOpen, opened.start, session_details(context, opened.bounds));
-  draft.event["session"] = session_json(opened.session, opened.start);
+  add_session(draft.event, opened.session, opened.start);
   set_status(draft.event, true, {}, {});
   add_endpoint(draft.personal, "src_endpoint", opened.endpoint, context.owner_id);
   return draft;
@@ -165,7 +176,7 @@ EventDraft session_opened(const Reporter& reporter, const SessionContext& contex
 
 EventDraft session_roamed(const Reporter& reporter, const SessionContext& context, const sessions::Roamed& roamed) {
   auto draft = tunnel_event(reporter, context, kRenew, roamed.bounds.not_after, session_details(context, roamed.bounds));
-  draft.event["session"] = session_json(roamed.session, std::nullopt);
+  add_session(draft.event, roamed.session, std::nullopt);
   set_status(draft.event, true, {}, "roamed");
   add_endpoint(draft.personal, "src_endpoint", roamed.to, context.owner_id);
   add_endpoint(draft.personal, "unmapped.sanad.from", roamed.from, context.owner_id);
@@ -180,13 +191,13 @@ EventDraft session_closed(const Reporter& reporter, const SessionContext& contex
   sanad["moves"] = static_cast<std::int64_t>(closed.moves);
   sanad["figures_as_of"] = closed.figures_as_of.ms();
   sanad["figures_from_checkpoint"] = closed.figures_from_checkpoint;
-  if (closed.uncertain != sessions::Traffic{}) sanad["uncertain_traffic"] = traffic_json(closed.uncertain);
+  if (closed.uncertain != sessions::Traffic{}) sanad["uncertain_traffic"] = traffic_json(closed.uncertain, sanad.storage());
   auto draft = tunnel_event(reporter, context, kClose, closed.end, std::move(sanad));
-  draft.event["session"] = session_json(closed.session, started);
+  add_session(draft.event, closed.session, started);
   draft.event["start_time"] = started.ms();
   draft.event["end_time"] = closed.end.ms();
   draft.event["duration"] = closed.end.ms() - started.ms();
-  draft.event["cumulative_traffic"] = traffic_json(closed.traffic);
+  draft.event["cumulative_traffic"] = traffic_json(closed.traffic, draft.event.storage());
   set_status(draft.event, true, terminate_cause(closed.reason), sessions::to_string(closed.reason));
   return draft;
 }
@@ -196,28 +207,29 @@ EventDraft session_attempted(const Reporter& reporter, const SessionContext& con
   sanad["count_at_least"] = counter(attempted.count_at_least);
   auto draft = tunnel_event(reporter, context, kOther, attempted.bounds.not_after, std::move(sanad));
   draft.event["activity_name"] = "Attempt";
-  draft.event["traffic"] = traffic_json(attempted.traffic);
+  draft.event["traffic"] = traffic_json(attempted.traffic, draft.event.storage());
   set_status(draft.event, false, {}, "no handshake was completed");
   add_endpoint(draft.personal, "src_endpoint", attempted.endpoint, context.owner_id);
   return draft;
 }
 
 EventDraft api_activity(const Reporter& reporter, WallTime when, const Actor& actor, const ApiCall& call) {
-  json::object sanad;
+  json::object sanad(storage_for_one_event());
   if (!actor.role.empty()) sanad["role"] = actor.role;
   EventDraft draft{make_event(reporter, kApiActivity, static_cast<std::int64_t>(call.verb), when, std::move(sanad)), {}};
-  draft.event["actor"] = actor_json(actor);
-  draft.event["api"] = json::object{{"operation", call.operation}};
-  draft.event["src_endpoint"] = json::object{{"uid", reporter.gateway_id}, {"svc_name", "admin socket"}};
+  draft.event["api"].emplace_object()["operation"] = call.operation;
+  draft.event["src_endpoint"] = {{"uid", reporter.gateway_id}, {"svc_name", "admin socket"}};
   if (call.verb == ApiVerb::other) draft.event["activity_name"] = "Other";
-  if (!call.target.empty()) draft.event["resources"] = json::array{json::object{{"uid", call.target}}};
+  if (!call.target.empty()) {
+    draft.event["resources"].emplace_array().emplace_back(json::object({{"uid", call.target}}, draft.event.storage()));
+  }
   set_status(draft.event, call.allowed, call.allowed ? "allowed" : "refused", call.why);
-  add_actor(draft.personal, actor);
+  add_actor(draft, actor);
   return draft;
 }
 
 EventDraft entity_management(const Reporter& reporter, WallTime when, const std::optional<Actor>& actor, EntityChange change) {
-  json::object sanad = std::move(change.details);
+  json::object sanad(std::move(change.details), storage_for_one_event());
   sanad["action"] = change.action;
   if (actor && !actor->role.empty()) sanad["role"] = actor->role;
   if (change.before) sanad["before_sha256"] = hex_encode(*change.before);
@@ -225,12 +237,9 @@ EventDraft entity_management(const Reporter& reporter, WallTime when, const std:
   EventDraft draft{make_event(reporter, kEntityManagement, static_cast<std::int64_t>(change.verb), when, std::move(sanad)),
                    std::move(change.personal)};
   if (change.verb == EntityVerb::other) draft.event["activity_name"] = change.action;
-  draft.event["entity"] = json::object{{"type", change.type}, {"uid", change.id}};
+  draft.event["entity"] = {{"type", change.type}, {"uid", change.id}};
   set_status(draft.event, true, {}, {});
-  if (actor) {
-    draft.event["actor"] = actor_json(*actor);
-    add_actor(draft.personal, *actor);
-  }
+  if (actor) add_actor(draft, *actor);
   return draft;
 }
 
@@ -239,7 +248,7 @@ EventDraft lifecycle(const Reporter& reporter, WallTime when, Lifecycle what, st
   const std::int64_t activity = what == Lifecycle::start ? 3 : what == Lifecycle::stop ? 4 : kOther;
   EventDraft draft{make_event(reporter, kApplicationLifecycle, activity, when, std::move(details)), {}};
   if (activity == kOther) draft.event["activity_name"] = "Heartbeat";
-  draft.event["app"] = json::object{{"name", "sanadd"}, {"vendor_name", "Sanad"}, {"version", version}};
+  draft.event["app"] = {{"name", "sanadd"}, {"vendor_name", "Sanad"}, {"version", version}};
   set_status(draft.event, true, {}, {});
   return draft;
 }

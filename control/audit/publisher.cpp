@@ -9,9 +9,9 @@ namespace sanad::audit {
 namespace {
 
 // Each call to the outbox waits for the commit before it: few large ones keep up with a burst, many small ones do not.
-constexpr std::size_t kLeavesAtOnce = 4'096;
+constexpr std::size_t kLeavesAtOnce = 8'192;
 // A burst is published in steps, so that its first records are covered while the last are still coming.
-constexpr std::uint64_t kLeavesInOneCheckpoint = 32'768;
+constexpr std::uint64_t kLeavesInOneCheckpoint = 16'384;
 constexpr std::int64_t kArchiveEveryNs = std::chrono::nanoseconds(std::chrono::hours(1)).count();
 
 Error two_histories(std::string what) {

@@ -29,7 +29,7 @@ class Outbox {
   // are none. Those not dropped are there.
   virtual Result<std::vector<std::string>> pending(std::uint64_t from, std::size_t limit) = 0;
   virtual Result<void> store_signed(const std::string& note, std::uint64_t size) = 0;
-  // The leaves below `index` stand in full bundles that a stored checkpoint covers.
+  // The leaves below `index` stand in full bundles that a stored checkpoint covers. May return before they are gone.
   virtual Result<void> drop_below(std::uint64_t index) = 0;
 };
 

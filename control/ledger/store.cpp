@@ -9,6 +9,7 @@
 #include <charconv>
 #include <stdexcept>
 
+#include "control/ledger/joined_wal.hpp"
 #include "control/ledger/schema.hpp"
 #include "gateway/base/encoding.hpp"
 #include "gateway/base/unique_fd.hpp"
@@ -58,9 +59,11 @@ Result<std::unique_ptr<Store>> Store::open(const std::filesystem::path& path, co
   static const int kUncounted = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   static_cast<void>(kUncounted);  // MISUSE when somebody used it before us: slower, not wrong
   if (auto created = create_private(path); !created) return std::move(created).error();
+  const auto joined = joined_wal_vfs(vfs);
+  if (!joined) return joined.error();
   try {
     auto store = std::make_unique<Store>(
-        SQLite::Database(path.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX, kBusyTimeoutMs, vfs));
+        SQLite::Database(path.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_NOMUTEX, kBusyTimeoutMs, *joined));
     store->configure();
     if (auto migrated = migrate(store->database_); !migrated) return std::move(migrated).error();
     store->next_index_ =

@@ -5,9 +5,9 @@
 #include <set>
 #include <utility>
 
-#include "control/service/random_id.hpp"
 #include "gateway/base/log.hpp"
 #include "gateway/link/link.hpp"
+#include "gateway/sessions/session_id.hpp"
 
 namespace sanad::service {
 namespace {
@@ -58,7 +58,7 @@ InterfaceLoop::InterfaceLoop(boost::asio::io_context& loop, Worker& device, conf
       sessions_(sessions),
       sinks_(std::move(sinks)),
       ports_(std::move(ports)),
-      tracker_(tracker_settings(sessions), random_session_id),
+      tracker_(tracker_settings(sessions), sessions::new_session_id),
       timer_(loop),
       death_(loop) {
   status_.name = settings_.name;

@@ -35,6 +35,19 @@ Result<T> ask(ledger::Ledger& ledger, std::function<Result<T>(ledger::Transactio
   return answer.get_future().get();
 }
 
+// Each step asks for the next. What fails is dropped with the leaves of a later checkpoint.
+void drop_some(ledger::Ledger& ledger, std::uint64_t index) {
+  ledger.submit<bool>(
+      [index](ledger::Transaction& txn) -> Result<bool> {
+        const std::uint64_t to = std::min(index, txn.first_pending_leaf() + kDropAtOnce);
+        if (auto dropped = txn.drop_leaves_below(to); !dropped) return std::move(dropped).error();
+        return to < index;
+      },
+      [&ledger, index](const Result<bool>& more) {
+        if (more && *more) drop_some(ledger, index);
+      });
+}
+
 class LedgerOutbox final : public audit::Outbox {
  public:
   explicit LedgerOutbox(ledger::Ledger& ledger) : ledger_(ledger) {}
@@ -66,17 +79,10 @@ class LedgerOutbox final : public audit::Outbox {
   Result<void> store_signed(const std::string& note, std::uint64_t size) override {
     return change<void>(ledger_, [&note, size](ledger::Transaction& txn) { return txn.store_signed_log({size, note}); });
   }
-  // In small steps: deleting overwrites (secure_delete), and whoever waits for a commit must not wait for all of it.
+  // In small steps: deleting overwrites (secure_delete), and whoever waits for a commit must not wait for all of it. Nor does the
+  // publisher wait: while much is written each step takes as long as a full commit, and a checkpoint is due.
   Result<void> drop_below(std::uint64_t index) override {
-    for (bool more = true; more;) {
-      auto done = change<bool>(ledger_, [index](ledger::Transaction& txn) -> Result<bool> {
-        const std::uint64_t to = std::min(index, txn.first_pending_leaf() + kDropAtOnce);
-        if (auto dropped = txn.drop_leaves_below(to); !dropped) return std::move(dropped).error();
-        return to < index;
-      });
-      if (!done) return std::move(done).error();
-      more = *done;
-    }
+    drop_some(ledger_, index);
     return {};
   }
 

@@ -5,9 +5,9 @@
 #include <iterator>
 #include <utility>
 
-#include "control/service/random_id.hpp"
 #include "gateway/base/encoding.hpp"
 #include "gateway/base/log.hpp"
+#include "gateway/sessions/session_id.hpp"
 
 namespace sanad::service {
 namespace {
@@ -18,7 +18,7 @@ constexpr const char* kMetaRecorded = "recorded_batch";
 }  // namespace
 
 Recorder::Recorder(boost::asio::io_context& loop, ledger::Ledger& ledger, std::size_t max_held)
-    : loop_(loop), ledger_(ledger), retry_(loop), max_held_(max_held), run_(hex_encode(random_session_id())) {}
+    : loop_(loop), ledger_(ledger), retry_(loop), max_held_(max_held), run_(hex_encode(sessions::new_session_id())) {}
 
 void Recorder::record(std::size_t weight, Job job, std::function<void(bool)> settled) {
   batches_.push_back(std::make_shared<Batch>(

@@ -19,6 +19,7 @@
 #include "control/audit/ocsf.hpp"
 #include "control/ledger/ledger.hpp"
 #include "gateway/base/unique_fd.hpp"
+#include "gateway/sessions/session_id.hpp"
 
 namespace sanad::ledger {
 namespace {
@@ -165,8 +166,7 @@ json::object bench_append(Ledger& ledger) {
     ledger.submit<void>(
         [n, &reporter, &context](Transaction& tx) -> Result<void> {
           sessions::Opened opened;
-          const wg::PublicKey id = key_number(n);
-          std::copy_n(id.bytes().begin(), opened.session.size(), opened.session.begin());
+          opened.session = sessions::new_session_id();
           opened.start = tx.now().wall;
           opened.endpoint = Endpoint{IpAddress::parse("198.51.100.7").value(), static_cast<std::uint16_t>(1 + n % 60'000)};
           SessionRecord row;

@@ -53,14 +53,14 @@ TEST(Publisher, CarriesOnAfterEveryRestart) {
 
 TEST(Publisher, PublishesABurstInSteps) {
   TestLog log;
-  log.outbox.add(40'000);
+  log.outbox.add(20'000);
   const auto first = log.publish();
   ASSERT_TRUE(first);
   EXPECT_TRUE(first->more);
-  EXPECT_EQ(first->checkpoint.size, 32'768U);
-  ASSERT_NO_FATAL_FAILURE(log.check(32'768));
+  EXPECT_EQ(first->checkpoint.size, 16'384U);
+  ASSERT_NO_FATAL_FAILURE(log.check(16'384));
   EXPECT_FALSE(log.publish()->more);
-  ASSERT_NO_FATAL_FAILURE(log.check(40'000));
+  ASSERT_NO_FATAL_FAILURE(log.check(20'000));
 }
 
 // Every call to the outbox fails once; with and without a restart after it.
