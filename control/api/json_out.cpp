@@ -218,7 +218,10 @@ json::object status_json(const service::Status& status) {
   }
   out["interfaces"] = std::move(interfaces);
   out["registration"] = standing_json(status.registration);
-  out["peers"] = {{"total", status.peers_total}, {"enabled", status.peers_enabled}, {"connected", connected}};
+  out["peers"] = {{"total", status.peers_total},
+                  {"enabled", status.peers_enabled},
+                  {"connected", connected},
+                  {"expiring", status.peers_expiring}};
   out["sessions"] = {{"today", status.sessions_today}, {"open", status.sessions_open}};
   json::object evidence;
   evidence["records"] = status.records;

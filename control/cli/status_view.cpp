@@ -77,6 +77,10 @@ std::string status_text(const Context& context, const json::value& status) {
   const std::string peers = fmt::format("{} ({} connected)", with_thousands(int_at(status, "peers.total")),
                                         with_thousands(int_at(status, "peers.connected")));
   out += line("peers", pad_right(peers, 24) + fmt::format("sessions today {}", with_thousands(int_at(status, "sessions.today"))));
+  if (const auto expiring = int_at(status, "peers.expiring"); expiring > 0)
+    out += line("", context.paint(fmt::format("{} {} within 3 days: sanad peer list", with_thousands(expiring),
+                                              expiring == 1 ? "ends" : "end"),
+                                  "33"));
   if (const auto* evidence = find(status, "evidence")) out += line("evidence", evidence_text(context, *evidence));
   const auto offset = number_at(status, "clock.offset_ms");
   const std::string clock = bool_at(status, "clock.synchronised")

@@ -72,6 +72,21 @@ struct PeerPage {
 struct PeerCounts {
   std::uint64_t total = 0;  // not revoked
   std::uint64_t enabled = 0;
+  std::uint64_t expiring = 0;  // enabled, with an end within kExpiryWarning
+};
+
+// An admin is told this long before a peer's end: time to ask whether the person stays.
+inline constexpr std::chrono::hours kExpiryWarning{72};
+
+// How far warnings of an end have come: all live peers up to it were told of.
+struct ExpiryMark {
+  WallTime expires_at;
+  std::int64_t seq = 0;  // tells peers with the same end apart
+};
+
+struct ExpiringPeer {
+  std::string id;
+  ExpiryMark mark;
 };
 
 // Peers whose time has come.

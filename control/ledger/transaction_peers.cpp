@@ -275,10 +275,26 @@ std::vector<PeerRecord> Transaction::peers_of_device(const std::string& interfac
   return all_peers(query);
 }
 
-PeerCounts Transaction::peer_counts() {
-  Query query(store_, "SELECT count(*), ifnull(sum(enabled), 0) FROM peers WHERE revoked IS NULL");
-  query.step();
-  return {query.counter(0), query.counter(1)};
+PeerCounts Transaction::peer_counts(WallTime now) {
+  Query all(store_, "SELECT count(*), ifnull(sum(enabled), 0) FROM peers WHERE revoked IS NULL");
+  all.step();
+  Query expiring(
+      store_,
+      "SELECT count(*) FROM peers WHERE expires_at IS NOT NULL AND revoked IS NULL AND enabled = 1 AND expires_at > ?1 "
+      "AND expires_at <= ?2");
+  expiring.bind(now, now + kExpiryWarning);
+  expiring.step();
+  return {all.counter(0), all.counter(1), expiring.counter(0)};
+}
+
+std::vector<ExpiringPeer> Transaction::peers_expiring(const ExpiryMark& mark, WallTime until, std::size_t limit) {
+  std::vector<ExpiringPeer> out;
+  Query query(store_,
+              "SELECT id, expires_at, seq FROM peers WHERE expires_at IS NOT NULL AND revoked IS NULL AND enabled = 1 AND "
+              "(expires_at, seq) > (?1, ?2) AND expires_at <= ?3 ORDER BY expires_at, seq LIMIT ?4");
+  query.bind(mark.expires_at, mark.seq, until, std::uint64_t{limit});
+  while (query.step()) out.push_back({query.text(0), {query.time(1), query.integer(2)}});
+  return out;
 }
 
 DuePeers Transaction::due_peers(WallTime now) {

@@ -68,7 +68,7 @@ Result<BackendStarted> Backend::start_userspace() {
 Result<wg::Snapshot> Backend::snapshot() {
   if (!client_) return Error{Errc::unavailable, settings_.name + " is not up"};
   auto snapshot = client_->snapshot();
-  if (!snapshot) return std::move(snapshot).error().within("couldn't read device " + settings_.name);
+  if (!snapshot) return std::move(snapshot).error();
   return snapshot;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "control/service/expiry_warnings.hpp"
 #include "control/service/backend.hpp"
 #include "control/service/observation_record.hpp"
 #include "gateway/base/encoding.hpp"
@@ -374,6 +375,7 @@ void Gateway::every_minute() {
     if (ec || stopping_) return;
     clock_watch_.look_at_sync();
     refusals_.settle();
+    recorder_.record(1, [about = reporter()](ledger::Transaction& txn) { return warn_of_expiry(txn, about); });
     reload_material([this](Result<void> loaded) {
       if (!loaded) log::warn("{}", loaded.error().message);
       judge_registration();

@@ -4,127 +4,13 @@
 #include <utility>
 
 #include "control/service/gateway.hpp"
-#include "control/service/idempotency.hpp"
+#include "control/service/peer_addition.hpp"
 #include "control/service/peer_evidence.hpp"
+#include "control/service/peer_import.hpp"
 #include "control/service/peer_rules.hpp"
 
 namespace sanad::service {
 namespace {
-
-struct Stored {
-  ledger::PeerRecord peer;
-  std::optional<ledger::PeerRecord> before;
-  std::optional<WallTime> last_session_at;
-  std::uint64_t evidence = 0;
-  bool replayed = false;
-};
-
-PeerView view_of(const Gateway& gateway, ledger::PeerRecord peer, std::optional<WallTime> last_session_at) {
-  PeerView view{std::move(peer), PeerState::active, std::nullopt, last_session_at};
-  view.state = ledger::state_of(view.peer, now().wall);
-  if (view.state == PeerState::active && gateway.suspended()) view.state = PeerState::suspended;
-  for (const auto& one : gateway.interfaces())
-    if (one->settings().name == view.peer.interface) view.connected = one->live(view.peer.public_key);
-  return view;
-}
-
-Result<std::vector<IpPrefix>> allocate(ledger::Transaction& txn, const config::Interface& interface) {
-  std::vector<IpAddress> reserved;
-  for (const auto& own : interface.addresses) reserved.push_back(own.address);
-  std::vector<IpPrefix> out;
-  for (const bool v4 : {true, false}) {
-    std::optional<Error> last;
-    bool given = false;
-    for (const auto& pool : interface.pools) {
-      if (pool.address().is_v4() != v4 || given) continue;
-      auto address = txn.allocate({interface.name, pool, reserved, interface.quarantine});
-      if (address) {
-        out.push_back(IpPrefix::host(*address));
-        given = true;
-      } else {
-        last = address.error();
-      }
-    }
-    if (!given && last) return *last;
-  }
-  if (out.empty())
-    return Error{Errc::exhausted, "interface " + interface.name + " has no address pool", "allowed_ips",
-                 "name allowed IPs, or add interfaces[].pools"};
-  return out;
-}
-
-Result<void> check_quarantine(ledger::Transaction& txn, const config::Interface& interface,
-                              const std::vector<IpPrefix>& allowed_ips) {
-  for (std::size_t i = 0; i < allowed_ips.size(); ++i)
-    if (txn.in_quarantine(interface.name, allowed_ips[i], interface.quarantine))
-      return Error{Errc::conflict,
-                   allowed_ips[i].to_string() + " was a deleted peer's until lately and rests for " +
-                       std::to_string(interface.quarantine.count()) + " days, so that \"who held it\" has one answer",
-                   "allowed_ips[" + std::to_string(i) + "]", "choose another, or shorten interfaces[].quarantine"};
-  return {};
-}
-
-// All that a creation needs on the storage thread, by value.
-struct AddJob {
-  Caller caller;
-  NewPeer input;
-  ledger::PeerRecord record;
-  config::Interface interface;
-  audit::Reporter reporter;
-
-  Result<Stored> operator()(ledger::Transaction& txn) const {
-    if (auto before = replay(txn)) return *std::move(before);
-    ledger::PeerRecord peer = record;
-    if (!input.owner_id.empty()) {
-      auto owner = txn.find_owner(input.owner_id);
-      if (!owner) return Error{Errc::not_found, "there is no owner " + input.owner_id, "owner.id"};
-      peer.owner = *owner;
-    } else {
-      auto owner = txn.find_or_create_owner(input.owner_name, input.owner_email, input.owner_handle);
-      if (!owner) return owner.error();
-      peer.owner = *owner;
-    }
-    if (peer.allowed_ips.empty()) {
-      auto given = allocate(txn, interface);
-      if (!given) return given.error();
-      peer.allowed_ips = std::move(*given);
-    } else if (auto free = check_quarantine(txn, interface, peer.allowed_ips); !free) {
-      return free.error();
-    }
-    peer.on_device = ledger::state_of(peer, txn.now().wall) == ledger::PeerState::active;
-    auto stored = txn.insert_peer(std::move(peer));
-    if (!stored) return stored.error();
-    auto index =
-        txn.append(peer_changed(reporter, txn.now().wall, caller, audit::EntityVerb::create, "create", nullptr, *stored));
-    if (!index) return index.error();
-    remember_answer(txn, caller, stored->id, *index);
-    return Stored{std::move(*stored), std::nullopt, std::nullopt, *index, false};
-  }
-
- private:
-  [[nodiscard]] std::optional<Result<Stored>> replay(ledger::Transaction& txn) const {
-    auto earlier = earlier_answer(txn, caller);
-    if (!earlier) return std::nullopt;
-    if (!*earlier) return Result<Stored>(earlier->error());
-    auto peer = txn.find_peer((*earlier)->target);
-    if (!peer) return Result<Stored>(Error{Errc::not_found, "the peer that this request made is gone"});
-    return Result<Stored>(Stored{*peer, std::nullopt, txn.last_session_at(peer->id), (*earlier)->evidence, true});
-  }
-};
-
-Result<AddJob> prepare_add(Gateway& gateway, const Caller& caller, NewPeer input) {
-  const InterfaceLoop* one = gateway.interface(input.interface);
-  if (one == nullptr) return Error{Errc::invalid_argument, "there is no interface \"" + input.interface + "\"", "interface"};
-  const RulesContext context{one->settings(), gateway.own_keys(), now().wall};
-  auto record = check_new_peer(input, context);
-  if (!record) return record.error();
-  if (input.preshared == PresharedChoice::generate) {
-    auto psk = wg::generate_preshared_key();
-    if (!psk) return psk.error();
-    record->preshared_key = *psk;
-  }
-  return AddJob{caller, std::move(input), std::move(*record), one->settings(), gateway.reporter()};
-}
 
 std::vector<InterfaceAddress> client_addresses(const std::vector<IpPrefix>& allowed_ips) {
   std::vector<InterfaceAddress> out;
@@ -197,7 +83,9 @@ void Peers::add(Caller caller, NewPeer peer, Done<PeerAdded> done) {
     peer.public_key = derived->to_base64();
   }
   const bool want_profile = peer.profile;
-  auto job = prepare_add(gateway_, caller, std::move(peer));
+  auto context = add_context(gateway_, caller, peer.interface);
+  if (!context) return done(context.error());
+  auto job = prepare_add(*std::move(context), std::move(peer));
   if (!job) return done(job.error());
   gateway_.change<Stored>(std::move(*job), [this, private_key, want_profile, done = std::move(done)](Result<Stored> stored) {
     if (!stored) return done(stored.error());
@@ -217,126 +105,6 @@ void Peers::add(Caller caller, NewPeer peer, Done<PeerAdded> done) {
   });
 }
 
-namespace {
-
-// Feeds an import to the ledger a window at a time, so that other changes get between, and the device a window at a time, so
-// that polls do.
-class Import : public std::enable_shared_from_this<Import> {
- public:
-  Import(Gateway& gateway, Caller caller, std::vector<ImportLine> lines, Done<ImportReport> done)
-      : gateway_(gateway), caller_(std::move(caller)), lines_(std::move(lines)), done_(std::move(done)), began_(now().boot) {}
-
-  // Two windows wait at the ledger, so that this thread prepares one while the storage thread writes the other.
-  void next_lines() {
-    for (; next_ < lines_.size() && waiting_ < 2 * kWindow; ++next_) {
-      ++waiting_;
-      start(lines_[next_]);
-    }
-    if (waiting_ == 0) finish();
-  }
-
-  void all_or_nothing() {
-    struct Numbered {
-      std::size_t line;
-      AddJob job;
-    };
-    auto jobs = std::make_shared<std::vector<Numbered>>();  // shared: the job is a std::function, which wants it copyable
-    jobs->reserve(lines_.size());
-    for (auto& line : lines_) {
-      auto job = line.peer ? prepare(std::move(*line.peer)) : Result<AddJob>(line.peer.error());
-      if (!job) return done_(at_line(line.line, job.error()));
-      jobs->push_back({line.line, std::move(*job)});
-    }
-    using All = std::vector<Stored>;
-    auto self = shared_from_this();
-    gateway_.change<All>(
-        [jobs](ledger::Transaction& txn) -> Result<All> {
-          All all;
-          all.reserve(jobs->size());
-          for (const auto& [line, job] : *jobs) {
-            auto stored = job(txn);
-            if (!stored) return at_line(line, stored.error());
-            all.push_back(std::move(*stored));
-          }
-          return all;
-        },
-        [self](Result<All> all) {
-          if (!all) return self->done_(all.error());
-          for (std::size_t i = 0; i < all->size(); ++i) self->accept(self->lines_[i].line, std::move((*all)[i]));
-          self->serve_window();
-          self->finish();
-        });
-  }
-
- private:
-  static constexpr std::size_t kWindow = 1024;
-
-  static Error at_line(std::size_t line, Error error) {
-    error.message = "line " + std::to_string(line) + ": " + error.message + "; nothing was added";
-    return error;
-  }
-
-  Result<AddJob> prepare(NewPeer input) {
-    if (!input.public_key)
-      return Error{Errc::invalid_argument, "an import brings the clients' public keys", "public_key",
-                   "a key made here is shown once, by peer add"};
-    return prepare_add(gateway_, caller_, std::move(input));
-  }
-
-  void start(ImportLine& line) {
-    auto job = line.peer ? prepare(std::move(*line.peer)) : Result<AddJob>(line.peer.error());
-    auto self = shared_from_this();
-    auto finished = [self, number = line.line](Result<Stored> stored) {
-      if (stored) {
-        self->accept(number, std::move(*stored));
-      } else {
-        ++self->report_.failed;
-        self->report_.lines.push_back({number, stored.error()});
-      }
-      if (--self->waiting_ == 0 || self->window_.size() >= kWindow) self->serve_window();
-      self->next_lines();
-    };
-    if (!job) {
-      boost::asio::post(gateway_.loop(), [finished, error = job.error()] { finished(error); });
-      return;
-    }
-    gateway_.change<Stored>(std::move(*job), std::move(finished));
-  }
-
-  void accept(std::size_t line, Stored stored) {
-    ++report_.added;
-    PeerAdded added;
-    added.evidence = stored.evidence;
-    window_.push_back(stored.peer);
-    added.peer = view_of(gateway_, std::move(stored.peer), std::nullopt);
-    report_.lines.push_back({line, std::move(added)});
-  }
-
-  void serve_window() {
-    gateway_.put_in_force(std::exchange(window_, {}));
-    gateway_.due_changed();
-  }
-
-  void finish() {
-    report_.database = std::chrono::duration_cast<std::chrono::microseconds>(now().boot - began_);
-    std::sort(report_.lines.begin(), report_.lines.end(),
-              [](const ImportResult& a, const ImportResult& b) { return a.line < b.line; });
-    done_(std::move(report_));
-  }
-
-  Gateway& gateway_;
-  Caller caller_;
-  std::vector<ImportLine> lines_;
-  Done<ImportReport> done_;
-  BootTime began_;
-  ImportReport report_;
-  std::vector<ledger::PeerRecord> window_;
-  std::size_t next_ = 0;
-  std::size_t waiting_ = 0;
-};
-
-}  // namespace
-
 void Peers::import(Caller caller, std::vector<ImportLine> lines, bool atomic, Done<ImportReport> done) {
   if (auto refused = refused_by_standing(gateway_, caller, "POST /v1/peers/import")) return done(*refused);
   // The lines are told apart by their keys, so repeating a request that broke off adds only what is missing. A key for the whole
@@ -344,12 +112,7 @@ void Peers::import(Caller caller, std::vector<ImportLine> lines, bool atomic, Do
   if (caller.idempotency)
     return done(Error{Errc::invalid_argument, "an import takes no Idempotency-Key", "Idempotency-Key",
                       "leave it out and repeat the request: lines that were added answer \"conflict\""});
-  auto run =
-      std::make_shared<Import>(gateway_, std::move(caller), std::move(lines), std::move(done));  // shared by its own callbacks
-  if (atomic)
-    run->all_or_nothing();
-  else
-    run->next_lines();
+  import_peers(gateway_, std::move(caller), std::move(lines), atomic, std::move(done));
 }
 
 void Peers::list(PeerQuery query, Done<Page<PeerView>> done) {

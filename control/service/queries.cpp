@@ -121,7 +121,7 @@ void Queries::status(Done<Status> done) {
   };
   gateway_.ask<Counts>(
       [](ledger::Transaction& txn) -> Result<Counts> {
-        return Counts{txn.peer_counts(), txn.session_counts(start_of_day(txn.now().wall)), txn.signed_log().size};
+        return Counts{txn.peer_counts(txn.now().wall), txn.session_counts(start_of_day(txn.now().wall)), txn.signed_log().size};
       },
       [this, done = std::move(done)](Result<Counts> counts) {
         Status out;
@@ -135,6 +135,7 @@ void Queries::status(Done<Status> done) {
           out.peers_total = counts->peers.total;
           out.signed_records = counts->signed_records;
           out.peers_enabled = counts->peers.enabled;
+          out.peers_expiring = counts->peers.expiring;
           out.sessions_open = counts->sessions.open;
           out.sessions_today = counts->sessions.since;
         }

@@ -91,6 +91,7 @@ struct Status {
   RegistrationStatus registration;
   std::size_t peers_total = 0;
   std::size_t peers_enabled = 0;
+  std::size_t peers_expiring = 0;  // within ledger::kExpiryWarning
   std::size_t sessions_today = 0;
   std::size_t sessions_open = 0;
   std::uint64_t records = 0;      // leaves so far

@@ -54,7 +54,7 @@ TEST_F(LedgerTest, AJobThatFailsLeavesNothingAndItsNeighboursStand) {
   EXPECT_EQ(answers[0].get_future().get().value(), 0U);
   EXPECT_EQ(answers[1].get_future().get().error().message, "no");
   EXPECT_EQ(answers[2].get_future().get().value(), 1U);
-  must([](Transaction& tx) { EXPECT_EQ(tx.peer_counts().total, 2U); });
+  must([](Transaction& tx) { EXPECT_EQ(tx.peer_counts(tx.now().wall).total, 2U); });
   check_ledger(database(), true);
 }
 

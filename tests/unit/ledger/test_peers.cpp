@@ -196,8 +196,8 @@ TEST_F(LedgerTest, PagesFollowOneAnotherWithoutHolesWhileFilteringAndMatching) {
     EXPECT_EQ(tx.peers({}, "-1", 10).error().field, "cursor");
     EXPECT_EQ(tx.peers({}, "", 0).error().field, "limit");
     EXPECT_EQ(tx.peers({}, "", 1001).error().field, "limit");
-    EXPECT_EQ(tx.peer_counts().total, 25U);
-    EXPECT_EQ(tx.peer_counts().enabled, 20U);
+    EXPECT_EQ(tx.peer_counts(tx.now().wall).total, 25U);
+    EXPECT_EQ(tx.peer_counts(tx.now().wall).enabled, 20U);
   });
 }
 
@@ -284,7 +284,7 @@ TEST_F(LedgerTest, AnAllocationOutOfAnUndoneJobIsForgotten) {
     EXPECT_FALSE(part);
     EXPECT_EQ(tx.next_index(), 0U);
     EXPECT_EQ(tx.allocate(pool("10.66.0.0/24")).value(), address("10.66.0.1"));
-    EXPECT_EQ(tx.peer_counts().total, 0U);
+    EXPECT_EQ(tx.peer_counts(tx.now().wall).total, 0U);
   });
 }
 
