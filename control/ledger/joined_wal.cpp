@@ -11,8 +11,8 @@
 namespace sanad::ledger {
 namespace {
 
-// SQLite's unix VFS writes at most 17 bits of length in one call (seekAndWriteFd in os_unix.c). An admin's change needs half of it;
-// longer commits go out in pieces of this size.
+// SQLite's unix VFS writes at most 17 bits of length in one call (seekAndWriteFd in os_unix.c). An admin's change needs half of
+// it; longer commits go out in pieces of this size.
 constexpr std::size_t kHeldBytes = 0x1FFFF;
 
 // SQLite allocates szOsFile bytes and knows the first member alone; the base VFS's own file stands behind ours.

@@ -3,8 +3,8 @@
 // frame header, 4,096 of page), some thirty for an admin's change: they cost as much as the sync that follows.
 //
 // Durability is SQLite's own: what is held back is written before every sync, read, truncation and question for the size, and a
-// commit with synchronous = FULL syncs before it tells anyone, this process or another. What a close still finds held back belongs
-// to no commit. A failed write is told by the call that had to make it: for a commit, its sync.
+// commit with synchronous = FULL syncs before it tells anyone, this process or another. What a close still finds held back
+// belongs to no commit. A failed write is told by the call that had to make it: for a commit, its sync.
 
 #include <string>
 

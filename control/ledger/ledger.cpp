@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "control/ledger/recent_leaves.hpp"
 #include "control/ledger/store.hpp"
 #include "control/ledger/wal_file.hpp"
 #include "gateway/base/durable_file.hpp"
@@ -104,6 +105,8 @@ class Ledger::Impl {
     if (!std::exchange(drain_posted_, true)) worker_->post([this] { drain(); });
   }
 
+  RecentLeaves& recent() { return recent_; }
+
   [[nodiscard]] LedgerState state() const {
     const std::lock_guard lock(mutex_);
     return state_;
@@ -174,6 +177,7 @@ class Ledger::Impl {
       return fail(jobs, e.getExtendedErrorCode(), e.what());
     }
     acknowledged_ = store_->next_index();
+    recent_.add(first, store_->take_appended());
     retry_at_.reset();
     {
       const std::lock_guard lock(mutex_);
@@ -314,6 +318,8 @@ class Ledger::Impl {
   const LedgerOptions options_;
   const UniqueFd lock_;
 
+  RecentLeaves recent_;
+
   mutable std::mutex mutex_;
   std::deque<Job> writes_;           // guarded by mutex_
   std::deque<PendingRead> reads_;    // guarded by mutex_
@@ -349,6 +355,10 @@ Result<std::unique_ptr<Ledger>> Ledger::open(const std::filesystem::path& path, 
 }
 
 void Ledger::push(Kind kind, Job job) { impl_->push(kind, std::move(job)); }
+
+std::vector<std::string> Ledger::take_recent_leaves(std::uint64_t from, std::size_t limit) {
+  return impl_->recent().take(from, limit);
+}
 
 LedgerState Ledger::state() const { return impl_->state(); }
 

@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "control/ledger/transaction.hpp"
 #include "gateway/base/result.hpp"
@@ -63,6 +64,11 @@ class Ledger final {
   void query(std::function<Result<T>(Transaction&)> job, std::function<void(Result<T>)> done) {
     enqueue(Kind::read, std::move(job), std::move(done));
   }
+
+  // Any thread. The leaves of the latest commits from `from` on, without a gap, at most `limit`: handed over so that the
+  // publisher need not read what was just written. Those below and those given are forgotten. Empty when `from` is not among the
+  // kept (16 MiB at most): then they are in the database, until they are dropped.
+  std::vector<std::string> take_recent_leaves(std::uint64_t from, std::size_t limit);
 
   // Any thread. `writable` turns true again only when a commit has succeeded: keep submitting, do not wait for it.
   [[nodiscard]] LedgerState state() const;

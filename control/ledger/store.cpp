@@ -112,6 +112,7 @@ SQLite::Statement& Store::prepared(const char* sql) {
 bool Store::transaction_lost() const { return sqlite3_get_autocommit(database_.getHandle()) != 0; }
 
 void Store::forget_cached(std::uint64_t next_index) {
+  appended_.resize(appended_.size() - std::min<std::size_t>(appended_.size(), next_index_ - next_index));
   next_index_ = next_index;
   epoch_.reset();
   pools_.clear();

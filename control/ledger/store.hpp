@@ -13,6 +13,7 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "control/audit/leaf.hpp"
 #include "control/ledger/address_pool.hpp"
@@ -36,6 +37,10 @@ class Store final {
 
   // After any rollback: what was cached may describe undone changes.
   void forget_cached(std::uint64_t next_index);
+
+  // The leaves appended in this transaction, the last one at next_index() - 1.
+  void keep_appended(std::string leaf) { appended_.push_back(std::move(leaf)); }
+  std::vector<std::string> take_appended() { return std::exchange(appended_, {}); }
 
   [[nodiscard]] std::uint64_t next_index() const { return next_index_; }
   std::uint64_t take_index() { return next_index_++; }
@@ -61,6 +66,7 @@ class Store final {
   SQLite::Database database_;
   std::unordered_map<const char*, std::unique_ptr<SQLite::Statement>> statements_;  // after database_: closed before it
   std::uint64_t next_index_ = 0;
+  std::vector<std::string> appended_;
   std::optional<std::uint64_t> epoch_;
   std::uint64_t uncheckpointed_pages_ = 0;
   audit::FillRandom random_;

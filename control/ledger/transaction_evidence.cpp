@@ -64,6 +64,7 @@ Result<std::uint64_t> Transaction::append(const audit::EventDraft& draft) {
     if (!items) return std::move(items).error();
     Query(store_, "INSERT INTO disclosures(leaf_index, owner_id, items) VALUES(?1, ?2, ?3)").bind(index, owner, *items).run();
   }
+  store_.keep_appended(std::move(leaf->bytes));
   return store_.take_index();
 }
 

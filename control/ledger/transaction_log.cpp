@@ -29,7 +29,15 @@ Result<void> Transaction::drop_leaves_below(std::uint64_t index) {
     return Error{Errc::internal, "leaves below " + std::to_string(index) + " cannot be dropped: " + std::to_string(size) +
                                      " are covered by what was signed"};
   }
-  Query(store_, "DELETE FROM pending_leaves WHERE leaf_index < ?1").bind(index).run();
+  // Nothing in a leaf is personal: overwriting its page with zeros would only write everything twice.
+  store_.database().exec("PRAGMA secure_delete = OFF");
+  try {
+    Query(store_, "DELETE FROM pending_leaves WHERE leaf_index < ?1").bind(index).run();
+  } catch (...) {
+    store_.database().exec("PRAGMA secure_delete = ON");
+    throw;
+  }
+  store_.database().exec("PRAGMA secure_delete = ON");
   return {};
 }
 

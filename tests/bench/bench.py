@@ -20,11 +20,13 @@ sys.path.insert(0, str(ROOT / "scripts" / "lib"))
 
 from lab.lab import Lab, check_requirements  # noqa: E402  (the path comes first)
 from lab.waiting import until  # noqa: E402
+from rivals import Rivals  # noqa: E402
 from report import Figure, percentile, print_json, print_table  # noqa: E402
 
 CHANGES = 500
 IMPORTED = 65_536
 IDLE_PEERS = 10_000
+RESTART_LEAVES = 10_000_000
 IDLE_SECONDS = 65  # more than six polls at the default of 10 s
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -96,6 +98,37 @@ class Bench:
         return [Figure("session events made durable", found["events_per_s"], "events/s", note="1,024 waiting at a time"),
                 Figure("the same by processor time", found["events_per_cpu_s"], "events/CPU s"),
                 Figure("answer p99", found["ack_p99_us"] / 1000, "ms")]
+
+    def log(self):
+        program = self.binaries / "bench" / "log_bench"
+        done = subprocess.run([program, self.directory, "--seconds", "15", "--restart", str(RESTART_LEAVES)], capture_output=True,
+                              text=True, check=True)
+        found = json.loads(done.stdout)
+        probe, append = found["probe_events_per_s"], found["append_events_per_s"]
+        figures = [
+            Figure("ceiling: append, hash, fdatasync, signature", probe, "events/s", note="one file, 1,024 a batch, 500 bytes each"),
+            Figure("SQLite alone", found["sqlite_events_per_s"], "events/s", note="one table, the same events, 1,024 a commit"),
+            Figure("append while published", append, "events/s", least=50_000, note="state, leaf, disclosures; 1,024 waiting"),
+            Figure("append: of the ceiling", 100 * append / probe, "%", least=20),
+            Figure("append: answer p50", found["ack_p50_ms"], "ms"),
+            Figure("append: answer p99", found["ack_p99_ms"], "ms", most=20),
+            Figure("checkpoint over an answered event, p99", found["covered_p99_ms"], "ms", most=1000),
+            Figure("verify, one core", found["verify_one_core_per_s"], "leaves/s", least=500_000, note=f"of {found['leaves']:,}"),
+            Figure("verify, two cores", 100 * (found["verify_two_cores_per_s"] / found["verify_one_core_per_s"] - 1), "% more", least=80),
+            Figure("inclusion proof made, p99", found["proof_made_p99_ms"], "ms", most=5),
+            Figure("inclusion proof checked, p99", found["proof_checked_p99_ms"], "ms", most=1),
+            Figure("inclusion proof", found["proof_bytes"], "bytes", most=2048),
+            Figure("tiles beside the records", found["merkle_bytes_a_leaf"], "bytes a leaf", most=33),
+            Figure(f"restart with {found['restart_leaves']:,} leaves", found["restart_s"], "s", most=1),
+        ]
+        with Rivals(ROOT / "build" / "bench-tools", self.directory) as rivals:
+            slog, journal = rivals.slog(), rivals.journal()
+        return figures + [
+            Figure("syslog-ng with slog", slog, "events/s", note="every 1,000 lines fsynced"),
+            Figure("ahead of slog", append / slog, "x", least=2),
+            Figure("systemd-journal-remote, sealing asked for", journal, "events/s", note="not synced before the end, one process"),
+            Figure("ahead of the journal", append / journal, "x", least=2),
+        ]
 
     def import_(self):
         figures = []
@@ -266,7 +299,7 @@ def main():
     arguments = parser.parse_args()
     # Ctrl-C and a polite kill both run every `finally` on the way out: namespaces and programs go away.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    known = {"admin": Bench.admin, "append": Bench.append, "import": Bench.import_, "idle": Bench.idle, "tracker": Bench.tracker}
+    known = {"admin": Bench.admin, "append": Bench.append, "import": Bench.import_, "idle": Bench.idle, "log": Bench.log, "tracker": Bench.tracker}
     wanted = list(known) if "all" in arguments.what else arguments.what
     if set(wanted) & {"admin", "import", "idle"} and (missing := check_requirements()):
         raise SystemExit("bench: missing: " + "; ".join(missing))

@@ -1,6 +1,10 @@
 // What evidence costs when it is published while it is made, against what the disk and the processor can do in the same minute.
-// Arguments: [--seconds N] [DIRECTORY on the disk to measure] (default: 20, the temporary directory).
+// Arguments: [--seconds N] [--restart LEAVES] [DIRECTORY on the disk to measure] (default: 20, none, the temporary directory).
+// Prints one JSON object.
 
+#include <SQLiteCpp/Database.h>
+#include <SQLiteCpp/Statement.h>
+#include <SQLiteCpp/Transaction.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -18,8 +22,10 @@
 #include "control/audit/ed25519.hpp"
 #include "control/audit/ocsf.hpp"
 #include "control/audit/proof.hpp"
+#include "control/audit/publisher.hpp"
 #include "control/audit/verifier.hpp"
 #include "control/service/published_log.hpp"
+#include "gateway/base/durable_file.hpp"
 #include "gateway/base/unique_fd.hpp"
 
 namespace sanad::service {
@@ -156,7 +162,7 @@ double verify(const std::filesystem::path& directory, unsigned threads) {
   return static_cast<double>(verified->checkpoint.size) / seconds_since(start);
 }
 
-void prove(const std::filesystem::path& directory) {
+void prove(const std::filesystem::path& directory, boost::json::object& out) {
   const audit::LogReader reader(log_directory(directory));
   const auto note = reader.checkpoint().value();
   std::vector<audit::VerifierKey> keys;
@@ -182,27 +188,130 @@ void prove(const std::filesystem::path& directory) {
     if (!audit::check_proof(audit::parse_proof(text).value(), audit::leaf_hash(entry), keys)) std::abort();
     checked.push_back(seconds_since(start));
   }
-  std::printf("proof        made in %.2f ms, checked in %.2f ms (p99), at most %zu bytes\n", percentile(made, 0.99) * 1e3,
-              percentile(checked, 0.99) * 1e3, bytes);
+  out["proof_made_p99_ms"] = percentile(made, 0.99) * 1e3;
+  out["proof_checked_p99_ms"] = percentile(checked, 0.99) * 1e3;
+  out["proof_bytes"] = bytes;
 }
 
-int run(std::filesystem::path directory, double seconds) {
-  std::string name = (directory / "sanad-log-bench-XXXXXX").string();
+// SQLite with one table of 500-byte rows and nothing else, a commit each 1,024 rows: what is left for the evidence itself.
+double sqlite_alone(const std::filesystem::path& directory, double seconds) {
+  const auto path = directory / "alone.db";
+  SQLite::Database database(path.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE e(i INTEGER PRIMARY KEY, t BLOB)");
+  SQLite::Statement insert(database, "INSERT INTO e(t) VALUES(?1)");
+  const std::string event(kEventBytes, 'x');
+  const auto start = Clock::now();
+  std::uint64_t events = 0;
+  while (seconds_since(start) < seconds) {
+    SQLite::Transaction transaction(database);
+    for (std::size_t i = 0; i < kWaiting; ++i) {
+      insert.bindNoCopy(1, event);
+      insert.exec();
+      insert.reset();
+    }
+    transaction.commit();
+    events += kWaiting;
+  }
+  return static_cast<double>(events) / seconds_since(start);
+}
+
+// What the tiles take beside the records themselves.
+double merkle_bytes_a_leaf(const std::filesystem::path& directory, std::uint64_t leaves) {
+  std::uint64_t bytes = 0;
+  const auto tiles = log_directory(directory) / "tile";
+  for (const auto& level : std::filesystem::directory_iterator(tiles)) {
+    if (level.path().filename() == "entries") continue;
+    for (const auto& file : std::filesystem::recursive_directory_iterator(level.path())) {
+      if (file.is_regular_file()) bytes += file.file_size();
+    }
+  }
+  return static_cast<double>(bytes) / static_cast<double>(leaves);
+}
+
+// Makes leaves up as they are asked for: a start looks at the tree's edge, never at the records.
+class EndlessOutbox final : public audit::Outbox {
+ public:
+  explicit EndlessOutbox(std::uint64_t leaves) : leaves_(leaves) {}
+  Result<std::string> signed_checkpoint() override { return note_; }
+  Result<std::vector<std::string>> pending(std::uint64_t from, std::size_t limit) override {
+    std::vector<std::string> out;
+    for (; from < leaves_ && out.size() < limit; ++from) out.push_back("record " + std::to_string(from));
+    return out;
+  }
+  Result<void> store_signed(const std::string& note, std::uint64_t /*size*/) override {
+    note_ = note;
+    return {};
+  }
+  Result<void> drop_below(std::uint64_t /*index*/) override { return {}; }
+  [[nodiscard]] const std::string& note() const { return note_; }
+
+ private:
+  std::uint64_t leaves_;
+  std::string note_;
+};
+
+// Seconds from opening the ledger until the log is at hand, with that many leaves published (whole bundles: the rest of one would
+// have to be pending, too).
+double restart(const std::filesystem::path& directory, std::uint64_t leaves) {
+  CommitSignal signal;
+  // A first start makes the key; then the log is made longer under it, outside.
+  {
+    auto ledger = ledger::Ledger::open(directory / "state.db").value();
+    PublishedLog::open(*ledger, signal, {directory, "bench-1"}).value();
+  }
+  std::filesystem::remove_all(log_directory(directory));
+  auto pem = read_secret_file(directory / "keys" / "log-1.key", 16 * 1024).value();
+  audit::Signer signer{"sanad/bench-1", audit::ed25519_from_pem(pem).value()};
+  EndlessOutbox outbox(leaves);
+  audit::Publisher publisher(audit::LogStore::open(log_directory(directory)).value(), outbox,
+                             {signer, {audit::verifier_of(signer).value()}});
+  while (publisher.publish(now().wall).value().more) {
+  }
+  {
+    SQLite::Database database((directory / "state.db").string(), SQLite::OPEN_READWRITE);
+    database.exec("DELETE FROM pending_leaves");
+    SQLite::Statement statement(database, "INSERT OR REPLACE INTO signed_log(id, size, note) VALUES(1, ?1, ?2)");
+    statement.bind(1, static_cast<std::int64_t>(leaves));
+    statement.bind(2, outbox.note());
+    statement.exec();
+  }
+  const auto start = Clock::now();
+  auto ledger = ledger::Ledger::open(directory / "state.db").value();
+  auto log = PublishedLog::open(*ledger, signal, {directory, "bench-1"});
+  const double seconds = seconds_since(start);
+  if (!log) {
+    std::fprintf(stderr, "log_bench: %s\n", log.error().message.c_str());
+    std::exit(1);
+  }
+  return seconds;
+}
+
+int run(const std::filesystem::path& parent, double seconds, std::uint64_t restart_leaves) {
+  std::string name = (parent / "sanad-log-bench-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr) return std::perror("log_bench"), 1;
-  directory = name;
+  const std::filesystem::path directory = name;
+  boost::json::object out;
   const double before = probe(directory, 2);
   const Measured measured = append(directory, seconds);
-  const double ceiling = std::max(before, probe(directory, 2));
-  std::printf("probe        %.0f events/s (append, hash, fdatasync and signature a batch of %zu)\n", ceiling, kWaiting);
-  std::printf("append       %.0f events/s durable while published (%.0f %% of the probe), ack p50 %.1f ms p99 %.1f ms\n",
-              measured.rate, 100 * measured.rate / ceiling, measured.ack_p50 * 1e3, measured.ack_p99 * 1e3);
-  std::printf("checkpoint   covers an acknowledged event in %.0f ms (p99)\n", measured.covered_p99 * 1e3);
-  const double one = verify(directory, 1);
-  const double two = verify(directory, 2);
-  std::printf("verify       %.0f leaves/s on one core, %.0f on two (%+.0f %%), of %llu\n", one, two, 100 * (two / one - 1),
-              static_cast<unsigned long long>(measured.records));
-  prove(directory);
+  out["probe_events_per_s"] = std::max(before, probe(directory, 2));
+  out["sqlite_events_per_s"] = sqlite_alone(directory, 4);
+  out["append_events_per_s"] = measured.rate;
+  out["ack_p50_ms"] = measured.ack_p50 * 1e3;
+  out["ack_p99_ms"] = measured.ack_p99 * 1e3;
+  out["covered_p99_ms"] = measured.covered_p99 * 1e3;
+  out["leaves"] = measured.records;
+  out["verify_one_core_per_s"] = verify(directory, 1);
+  out["verify_two_cores_per_s"] = verify(directory, 2);
+  out["merkle_bytes_a_leaf"] = merkle_bytes_a_leaf(directory, measured.records);
+  prove(directory, out);
+  if (restart_leaves > 0) {
+    std::filesystem::create_directory(directory / "restart");
+    restart_leaves -= restart_leaves % audit::kTileWidth;
+    out["restart_leaves"] = restart_leaves;
+    out["restart_s"] = restart(directory / "restart", restart_leaves);
+  }
   std::filesystem::remove_all(directory);
+  std::puts(boost::json::serialize(out).c_str());
   return 0;
 }
 
@@ -212,12 +321,16 @@ int run(std::filesystem::path directory, double seconds) {
 int main(int argc, char** argv) {
   std::filesystem::path directory = std::filesystem::temp_directory_path();
   double seconds = 20;
+  std::uint64_t restart_leaves = 0;
   for (int i = 1; i < argc; ++i) {
-    if (std::string_view(argv[i]) == "--seconds" && i + 1 < argc) {
+    const std::string_view argument = argv[i];
+    if (argument == "--seconds" && i + 1 < argc) {
       seconds = std::strtod(argv[++i], nullptr);
+    } else if (argument == "--restart" && i + 1 < argc) {
+      restart_leaves = std::strtoull(argv[++i], nullptr, 10);
     } else {
-      directory = argv[i];
+      directory = argument;
     }
   }
-  return sanad::service::run(directory, seconds);
+  return sanad::service::run(directory, seconds, restart_leaves);
 }
