@@ -6,6 +6,7 @@
 
 #include "control/cli/commands.hpp"
 #include "control/cli/json_view.hpp"
+#include "control/cli/registration_request.hpp"
 #include "control/cli/requests.hpp"
 #include "control/cli/status_view.hpp"
 #include "control/cli/text.hpp"
@@ -137,6 +138,7 @@ void add_registration_commands(CLI::App& app, Chosen& chosen) {
         command.add_flag("--json", o.json, "For programs");
       },
       show);
+  add_registration_request_commands(*registration, chosen);
   add_command<InstallOptions>(
       *registration, chosen, "install", "Install a certificate; it is checked first",
       "sanad registration install gateway.pem --reference 24-7781 --valid-until 2027-11-30",

@@ -204,9 +204,7 @@ Result<CertificateSummary> summarise(X509* certificate) {
   return summary;
 }
 
-Result<Certificate> read_registration(X509* certificate) {
-  auto summary = summarise(certificate);
-  if (!summary) return summary.error();
+Result<RegistrationClaims> read_claims(X509* certificate) {
   RegistrationClaims claims;
   const X509_NAME* subject = X509_get_subject_name(certificate);
   auto legal_name = attribute(subject, NID_organizationName, "legal_name");
@@ -221,7 +219,15 @@ Result<Certificate> read_registration(X509* certificate) {
   if (auto ok = read_extension(certificate, claims); !ok) return ok.error();
   if (auto ok = read_alternative_names(certificate, claims); !ok) return ok.error();
   if (auto ok = check_claims(claims); !ok) return ok.error();
-  return Certificate{*std::move(summary), std::move(claims)};
+  return claims;
+}
+
+Result<Certificate> read_registration(X509* certificate) {
+  auto summary = summarise(certificate);
+  if (!summary) return summary.error();
+  auto claims = read_claims(certificate);
+  if (!claims) return claims.error();
+  return Certificate{*std::move(summary), *std::move(claims)};
 }
 
 std::string fingerprint_text(const Sha256& fingerprint) {

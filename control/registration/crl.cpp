@@ -18,23 +18,6 @@ RevocationState unavailable(std::string why) {
   return state;
 }
 
-// Null when the bytes are not exactly one list.
-X509CrlPtr read_crl(std::string_view text) {
-  constexpr std::string_view kBegin = "-----BEGIN X509 CRL-----";
-  X509CrlPtr crl;
-  if (text.starts_with(kBegin)) {
-    const BioPtr bio{BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))};
-    if (bio) crl.reset(PEM_read_bio_X509_CRL(bio.get(), nullptr, nullptr, nullptr));
-  } else {
-    const auto bytes = as_bytes(text);
-    const unsigned char* cursor = bytes.data();
-    crl.reset(d2i_X509_CRL(nullptr, &cursor, static_cast<long>(bytes.size())));
-    if (cursor != bytes.data() + bytes.size()) crl.reset();
-  }
-  (void)from_openssl("");
-  return crl;
-}
-
 // A list of one kind of certificate, of one reason, or of changes since another says nothing about what is not on it.
 bool is_partial(const X509_CRL* crl) {
   if (X509_CRL_get_ext_by_NID(crl, NID_issuing_distribution_point, -1) >= 0) return true;
@@ -58,6 +41,22 @@ std::string reason_of(const X509_REVOKED* entry) {
 }
 
 }  // namespace
+
+X509CrlPtr read_crl(std::string_view text) {
+  constexpr std::string_view kBegin = "-----BEGIN X509 CRL-----";
+  X509CrlPtr crl;
+  if (text.starts_with(kBegin)) {
+    const BioPtr bio{BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))};
+    if (bio) crl.reset(PEM_read_bio_X509_CRL(bio.get(), nullptr, nullptr, nullptr));
+  } else {
+    const auto bytes = as_bytes(text);
+    const unsigned char* cursor = bytes.data();
+    crl.reset(d2i_X509_CRL(nullptr, &cursor, static_cast<long>(bytes.size())));
+    if (cursor != bytes.data() + bytes.size()) crl.reset();
+  }
+  (void)from_openssl("");
+  return crl;
+}
 
 RevocationState check_crl(std::string_view text, const Verified& verified, WallTime now) {
   if (verified.issuer_pem.empty()) return {};

@@ -7,6 +7,7 @@
 
 #include "control/registration/extension.hpp"
 #include "control/registration/openssl.hpp"
+#include "control/registration/signing.hpp"
 
 namespace sanad::registration {
 namespace {
@@ -90,10 +91,8 @@ Result<std::string> finish(X509* certificate, const Signer& signer) {
   if (signer.certificate != nullptr) {
     good = good && add_extension(certificate, signer.certificate, NID_authority_key_identifier, "keyid:always");
   }
-  // Ed25519 and Ed448 take no digest: it is part of the algorithm.
-  const int type = EVP_PKEY_get_base_id(signer.key);
-  const EVP_MD* digest = type == EVP_PKEY_ED25519 || type == EVP_PKEY_ED448 ? nullptr : EVP_sha256();
-  if (!good || X509_sign(certificate, signer.key, digest) == 0) return from_openssl("couldn't sign the certificate");
+  if (!good || X509_sign(certificate, signer.key, digest_for(signer.key)) == 0)
+    return from_openssl("couldn't sign the certificate");
   return certificate_to_pem(certificate);
 }
 
@@ -161,17 +160,12 @@ Result<std::string> issue_authority(std::string_view name, std::string_view coun
   X509* raw = certificate->get();
   const std::string constraints = "critical,CA:TRUE,pathlen:" + std::to_string(path_length);
   const bool good = add_extension(raw, signer.certificate, NID_basic_constraints, constraints.c_str()) &&
-                    add_extension(raw, signer.certificate, NID_key_usage, "critical,keyCertSign,cRLSign");
+                    add_extension(raw, signer.certificate, NID_key_usage, "critical,digitalSignature,keyCertSign,cRLSign");
   if (!good) return from_openssl("couldn't build the certificate");
   return finish(raw, signer);
 }
 
-// The issuer's parts, read and found to belong together.
-struct OpenIssuer {
-  X509Ptr certificate;
-  KeyPtr key;
-  [[nodiscard]] Signer signer() const { return {certificate.get(), key.get()}; }
-};
+}  // namespace
 
 Result<OpenIssuer> open_issuer(const Issuer& issuer) {
   auto certificate = read_certificate(issuer.certificate_pem);
@@ -188,8 +182,6 @@ Result<OpenIssuer> open_issuer(const Issuer& issuer) {
   return OpenIssuer{*std::move(certificate), *std::move(key)};
 }
 
-}  // namespace
-
 Result<std::string> issue_self(const RegistrationClaims& claims, const PrivateKeyPem& key, Validity validity) {
   auto own = read_private_key(key);
   if (!own) return own.error();
@@ -202,7 +194,18 @@ Result<std::string> issue_by(Issuer issuer, const RegistrationClaims& claims, st
   if (!open) return open.error();
   auto subject_key = read_public_key(subject_public_key);
   if (!subject_key) return subject_key.error();
-  return issue_registration(claims, subject_key->get(), open->signer(), validity);
+  return issue_registration(claims, subject_key->get(), Signer{open->certificate.get(), open->key.get()}, validity);
+}
+
+Result<std::string> prepare_certificate(std::string_view issuer_pem, const RegistrationClaims& claims,
+                                        std::string_view subject_public_key, Validity validity) {
+  auto issuer = read_certificate(issuer_pem);
+  if (!issuer) return std::move(issuer).error().within("issuer");
+  auto subject_key = read_public_key(subject_public_key);
+  if (!subject_key) return subject_key.error();
+  const KeyPtr key = throwaway_key();
+  if (!key) return from_openssl("couldn't make a key");
+  return issue_registration(claims, subject_key->get(), Signer{issuer->get(), key.get()}, validity);
 }
 
 Result<std::string> make_root(std::string_view name, std::string_view country, const PrivateKeyPem& key, Validity validity,
@@ -218,7 +221,8 @@ Result<std::string> make_intermediate(Issuer issuer, std::string_view name, std:
   if (!open) return open.error();
   auto subject_key = read_public_key(subject_public_key);
   if (!subject_key) return subject_key.error();
-  return issue_authority(name, country, subject_key->get(), open->signer(), validity, path_length);
+  return issue_authority(name, country, subject_key->get(), Signer{open->certificate.get(), open->key.get()}, validity,
+                         path_length);
 }
 
 }  // namespace sanad::registration

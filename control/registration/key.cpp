@@ -49,6 +49,8 @@ Result<KeyPtr> read_private_key(const PrivateKeyPem& key) {
   return KeyPtr{key.decoded().get()};
 }
 
+KeyPtr throwaway_key() { return KeyPtr{EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519")}; }
+
 Result<PrivateKeyPem> generate_key(KeyAlgorithm algorithm) {
   const KeyPtr key{algorithm == KeyAlgorithm::ed25519 ? EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519")
                                                       : EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256")};

@@ -43,6 +43,40 @@ Result<std::string> name_text(const X509_NAME* name) {
   return text;
 }
 
+namespace {
+using DigestContextPtr = std::unique_ptr<EVP_MD_CTX, Freer<EVP_MD_CTX_free>>;
+}  // namespace
+
+const EVP_MD* digest_for(EVP_PKEY* key) {
+  const int type = EVP_PKEY_get_base_id(key);
+  return type == EVP_PKEY_ED25519 || type == EVP_PKEY_ED448 ? nullptr : EVP_sha256();
+}
+
+Result<Bytes> sign_bytes(EVP_PKEY* key, std::string_view message) {
+  const DigestContextPtr context{EVP_MD_CTX_new()};
+  const auto bytes = as_bytes(message);
+  std::size_t size = 0;
+  if (!context || EVP_DigestSignInit(context.get(), nullptr, digest_for(key), nullptr, key) != 1 ||
+      EVP_DigestSign(context.get(), nullptr, &size, bytes.data(), bytes.size()) != 1) {
+    return from_openssl("couldn't sign");
+  }
+  Bytes signature(size);
+  if (EVP_DigestSign(context.get(), signature.data(), &size, bytes.data(), bytes.size()) != 1) {
+    return from_openssl("couldn't sign");
+  }
+  signature.resize(size);
+  return signature;
+}
+
+bool verifies_bytes(EVP_PKEY* key, std::string_view message, std::span<const std::uint8_t> signature) {
+  const DigestContextPtr context{EVP_MD_CTX_new()};
+  const auto bytes = as_bytes(message);
+  const bool good = context && EVP_DigestVerifyInit(context.get(), nullptr, digest_for(key), nullptr, key) == 1 &&
+                    EVP_DigestVerify(context.get(), signature.data(), signature.size(), bytes.data(), bytes.size()) == 1;
+  if (!good) (void)from_openssl("");
+  return good;
+}
+
 std::optional<std::string> weakness_of_key(EVP_PKEY* key) {
   if (key == nullptr) return "a kind of key that is not known here";
   const int type = EVP_PKEY_get_base_id(key);

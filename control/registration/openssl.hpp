@@ -27,6 +27,7 @@ struct Freer {
 };
 
 using X509Ptr = std::unique_ptr<X509, Freer<X509_free>>;
+using X509ReqPtr = std::unique_ptr<X509_REQ, Freer<X509_REQ_free>>;
 using X509CrlPtr = std::unique_ptr<X509_CRL, Freer<X509_CRL_free>>;
 using X509NamePtr = std::unique_ptr<X509_NAME, Freer<X509_NAME_free>>;
 using X509ExtensionPtr = std::unique_ptr<X509_EXTENSION, Freer<X509_EXTENSION_free>>;
@@ -45,7 +46,26 @@ Result<X509Ptr> read_certificate(std::string_view pem);
 Result<std::string> certificate_to_pem(X509* certificate);
 Result<CertificateSummary> summarise(X509* certificate);
 Result<Certificate> read_registration(X509* certificate);
+// Subject, names and extension of a certificate, checked.
+Result<RegistrationClaims> read_claims(X509* certificate);
 Result<KeyPtr> read_private_key(const PrivateKeyPem& key);
+// A key for a signature that a later one replaces.
+KeyPtr throwaway_key();
+
+// An issuer's parts, read and found to belong together. invalid_argument: another's key, no issuing certificate.
+struct OpenIssuer {
+  X509Ptr certificate;
+  KeyPtr key;
+};
+Result<OpenIssuer> open_issuer(const Issuer& issuer);
+
+// PEM or DER, the whole text exactly one list; null when it is none.
+X509CrlPtr read_crl(std::string_view text);
+
+// Null for the algorithms that bring their own digest.
+const EVP_MD* digest_for(EVP_PKEY* key);
+Result<Bytes> sign_bytes(EVP_PKEY* key, std::string_view message);
+bool verifies_bytes(EVP_PKEY* key, std::string_view message, std::span<const std::uint8_t> signature);
 
 // UTCTime or GeneralizedTime; times past 2262 come back as the last WallTime there is.
 Result<WallTime> to_wall(const ASN1_TIME* time);

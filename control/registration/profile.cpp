@@ -39,38 +39,6 @@ std::string signed_part(std::string_view text) {
   return part;
 }
 
-using DigestContextPtr = std::unique_ptr<EVP_MD_CTX, Freer<EVP_MD_CTX_free>>;
-
-const EVP_MD* digest_for(EVP_PKEY* key) {
-  const int type = EVP_PKEY_get_base_id(key);
-  return type == EVP_PKEY_ED25519 || type == EVP_PKEY_ED448 ? nullptr : EVP_sha256();
-}
-
-Result<Bytes> sign(EVP_PKEY* key, std::string_view message) {
-  const DigestContextPtr context{EVP_MD_CTX_new()};
-  const auto bytes = as_bytes(message);
-  std::size_t size = 0;
-  if (!context || EVP_DigestSignInit(context.get(), nullptr, digest_for(key), nullptr, key) != 1 ||
-      EVP_DigestSign(context.get(), nullptr, &size, bytes.data(), bytes.size()) != 1) {
-    return from_openssl("couldn't sign the profile");
-  }
-  Bytes signature(size);
-  if (EVP_DigestSign(context.get(), signature.data(), &size, bytes.data(), bytes.size()) != 1) {
-    return from_openssl("couldn't sign the profile");
-  }
-  signature.resize(size);
-  return signature;
-}
-
-bool verifies(EVP_PKEY* key, std::string_view message, const Bytes& signature) {
-  const DigestContextPtr context{EVP_MD_CTX_new()};
-  const auto bytes = as_bytes(message);
-  const bool good = context && EVP_DigestVerifyInit(context.get(), nullptr, digest_for(key), nullptr, key) == 1 &&
-                    EVP_DigestVerify(context.get(), signature.data(), signature.size(), bytes.data(), bytes.size()) == 1;
-  if (!good) (void)from_openssl("");
-  return good;
-}
-
 // One base64 line a certificate: short enough for a QR code beside the rest, and `base64 -d` alone reads it.
 Result<std::string> certificate_line(std::string_view pem) {
   auto certificate = read_certificate(pem);
@@ -341,7 +309,7 @@ Result<void> check_signature(const Parts& parts, std::string_view text, const Ce
   if (!signature) return edited;
   auto certificate = read_certificate(leaf.pem);
   if (!certificate) return certificate.error();
-  if (!verifies(X509_get0_pubkey(certificate->get()), signed_part(text), *signature)) return edited;
+  if (!verifies_bytes(X509_get0_pubkey(certificate->get()), signed_part(text), *signature)) return edited;
   return {};
 }
 
@@ -403,8 +371,8 @@ Result<std::string> sign_profile(std::string_view text, const PrivateKeyPem& reg
   std::string whole{text};
   // A blank line keeps the signature apart from [Peer] for the reader's eye; it is signed like the rest.
   whole += '\n';
-  auto signature = sign(key->get(), signed_part(whole));
-  if (!signature) return signature.error();
+  auto signature = sign_bytes(key->get(), signed_part(whole));
+  if (!signature) return std::move(signature).error().within("the profile");
   return whole + std::string{kSignature} + base64_encode(*signature) + "\n";
 }
 
