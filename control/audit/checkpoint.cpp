@@ -28,6 +28,13 @@ std::string checkpoint_text(const Checkpoint& checkpoint) {
 }
 
 Result<Checkpoint> parse_checkpoint(std::string_view note_text) {
+  auto checkpoint = parse_checkpoint_form(note_text);
+  if (checkpoint && checkpoint->size == 0 && checkpoint->root != empty_root())
+    return refused("line 3: an empty log has another root");
+  return checkpoint;
+}
+
+Result<Checkpoint> parse_checkpoint_form(std::string_view note_text) {
   Checkpoint checkpoint;
   std::string_view line;
   if (!take_line(note_text, line) || line.empty()) return refused("line 1: no origin");
@@ -40,7 +47,6 @@ Result<Checkpoint> parse_checkpoint(std::string_view note_text) {
   const auto root = base64_decode(line);
   if (!root || root->size() != checkpoint.root.size()) return refused("line 3: the root is not base64 of 32 bytes");
   std::copy(root->begin(), root->end(), checkpoint.root.begin());
-  if (checkpoint.size == 0 && checkpoint.root != empty_root()) return refused("line 3: an empty log has another root");
   while (!note_text.empty()) {
     const auto number = std::to_string(4 + checkpoint.extensions.size());
     if (!take_line(note_text, line)) return refused("line " + number + ": it does not end");

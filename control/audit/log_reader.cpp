@@ -122,6 +122,25 @@ Result<std::vector<EpochKey>> LogReader::keys() const {
   return keys;
 }
 
+Result<std::vector<std::string>> LogReader::cosigned_names() const {
+  std::vector<std::string> names;
+  std::error_code failed;
+  std::filesystem::directory_iterator at(directory_ / kCosignedDirectory, failed);
+  if (failed == std::errc::no_such_file_or_directory) return names;
+  for (; !failed && at != std::filesystem::directory_iterator(); at.increment(failed)) {
+    std::string name = at->path().filename().string();
+    const auto id = hex_decode(name);
+    if (id && id->size() == sizeof(std::uint32_t)) names.push_back(std::move(name));
+  }
+  if (failed) return from_errno(failed.value(), std::string("couldn't list ") + kCosignedDirectory);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+Result<std::string> LogReader::cosigned_checkpoint(const std::string& name) const {
+  return read_text(directory_, std::string(kCosignedDirectory) + "/" + name, kMaxNoteBytes);
+}
+
 Result<void> LogReader::read_tile(const TileId& id, std::size_t limit, Bytes& into, bool& whole) const {
   whole = id.width == kTileWidth;
   auto read = read_whole(directory_, tile_path(id), limit, into);

@@ -16,6 +16,9 @@ namespace sanad::audit {
 constexpr const char* kCheckpointFile = "checkpoint";
 constexpr const char* kArchiveDirectory = "checkpoints";
 constexpr const char* kKeysFile = "keys";
+constexpr const char* kPolicyFile = "policy";
+// The latest checkpoint that each witness has cosigned, in a file named by the id of the witness's key.
+constexpr const char* kCosignedDirectory = "cosigned";
 
 struct Bundle {
   Bytes bytes;
@@ -43,6 +46,9 @@ class LogReader final {
   [[nodiscard]] Result<std::vector<std::uint64_t>> archived_sizes() const;
   [[nodiscard]] Result<std::string> archived_checkpoint(std::uint64_t size) const;
   [[nodiscard]] Result<std::vector<EpochKey>> keys() const;
+  // Names (8 hex digits) of the cosigned checkpoints, ascending; other names are passed over. No directory: none.
+  [[nodiscard]] Result<std::vector<std::string>> cosigned_names() const;
+  [[nodiscard]] Result<std::string> cosigned_checkpoint(const std::string& name) const;
 
   // The first id.width hashes or entries of the tile: from the partial file, or from the full one that has replaced it.
   [[nodiscard]] Result<std::vector<Hash>> hashes(const TileId& id) const;

@@ -197,8 +197,10 @@ Result<void> Publisher::sign_and_publish(WallTime now) {
 // The last checkpoint of every hour is kept; so the last of a day is among them.
 void Publisher::archive_at(WallTime now) {
   if (last_note_.empty() || now.ns / kArchiveEveryNs == last_time_.ns / kArchiveEveryNs) return;
+  // The published file also has the cosignatures that were added to it since.
+  const auto published = LogReader(store_.directory()).checkpoint();
   // An archive that cannot be written makes the next hours' no worse.
-  (void)store_.archive(last_.size, last_note_);
+  (void)store_.archive(last_.size, published && published->starts_with(last_note_) ? *published : last_note_);
 }
 
 }  // namespace sanad::audit
