@@ -32,16 +32,17 @@ WitnessVerdict judge_checkpoint(std::string_view request, std::span<const Witnes
   const std::uint64_t known_size = known == nullptr ? 0 : known->size;
   if (asked->old_size != known_size) return {409, {}, known_size, {}, {}};
 
-  if (checkpoint->size == 0 && checkpoint->root != empty_root()) return refused(422, "an empty log has another root");
-  if (asked->old_size == 0 && !asked->proof.empty()) return refused(422, "there is nothing to prove when the old size is 0");
+  const auto contradicted = [&checkpoint](std::string why) {
+    return WitnessVerdict{422, std::move(why), 0, *std::move(checkpoint), {}};
+  };
+  if (checkpoint->size == 0 && checkpoint->root != empty_root()) return contradicted("an empty log has another root");
+  if (asked->old_size == 0 && !asked->proof.empty()) return contradicted("there is nothing to prove when the old size is 0");
   if (asked->old_size != 0) {
     const auto grown = verify_consistency(known->size, known->root, checkpoint->size, checkpoint->root, asked->proof);
-    if (!grown) return refused(422, grown.error().message);
+    if (!grown) return contradicted(grown.error().message);
   }
-  WitnessVerdict verdict;
-  verdict.note = make_note(note->text, lines_of(*note, log->keys));
-  verdict.checkpoint = *std::move(checkpoint);
-  return verdict;
+  std::string kept = make_note(note->text, lines_of(*note, log->keys));
+  return {200, {}, 0, *std::move(checkpoint), std::move(kept)};
 }
 
 }  // namespace sanad::audit

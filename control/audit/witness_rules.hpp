@@ -21,9 +21,8 @@ struct WitnessVerdict {
   unsigned status = 200;    // of HTTP: 200, 400, 403, 404, 409, 422
   std::string why{};        // unless 200 and 409
   std::uint64_t known = 0;  // 409: the size cosigned last
-  // 200: what is to be stored before it is cosigned. `note` has the signatures of the log's trusted keys only.
-  Checkpoint checkpoint{};
-  std::string note{};
+  Checkpoint checkpoint{};  // 200 and 422: what the log has signed
+  std::string note{};  // 200: the same with the signatures of the log's trusted keys only, to be stored before it is cosigned
 };
 
 // `last`: what was cosigned last for an origin; null: nothing was.

@@ -55,6 +55,7 @@ int run_cli(int argc, const char* const* argv, Context context) {
   add_log_commands(app, chosen);
   add_daemon_commands(app, chosen);
   add_profile_commands(app, chosen);
+  add_witness_command(app, chosen);
   add_completion_command(app, chosen);
 
   try {

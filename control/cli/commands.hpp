@@ -29,6 +29,7 @@ void add_daemon_commands(CLI::App& app, Chosen& chosen);
 void add_init_command(CLI::App& app, Chosen& chosen);
 void add_doctor_command(CLI::App& app, Chosen& chosen);
 void add_profile_commands(CLI::App& app, Chosen& chosen);
+void add_witness_command(CLI::App& app, Chosen& chosen);
 void add_completion_command(CLI::App& app, Chosen& chosen);
 
 // A subcommand with options of type Options, filled by `define` and handed to `run` when it is the one chosen.

@@ -33,6 +33,7 @@ RULES = {
     "config": (WG, "a configuration is values of base and wg: who uses them is not its business"),
     "control/access": (GATEWAY | {"config"}, "who may do what is decided without knowing what it is"),
     "control/audit": (GATEWAY | {"config"}, "evidence is bytes and hashes: an auditor's copy has no database and no daemon"),
+    "control/witness": (BASE | {"control/audit"}, "a witness is nobody's gateway: it knows notes and HTTP, and runs on another machine"),
     "control/ledger": (GATEWAY | {"config", "control/audit"},
                        "the ledger commits leaves (audit) and states; it does not decide, authorise or answer"),
     "control/registration": (GATEWAY | {"config"}, "the standing is pure: certificate and facts in, standing out"),
@@ -40,15 +41,17 @@ RULES = {
                           "a registrar is no gateway: its folder knows neither the ledger nor the daemon"),
     "control/service": (GATEWAY | BACKENDS | CONTROL_LOW | {"config"}, "use cases know nothing of HTTP or of the program around them"),
     "control/api": (GATEWAY | CONTROL_LOW | {"config", "control/service"}, "the API is served by the daemon and does not know it"),
-    "control/daemon": (GATEWAY | BACKENDS | CONTROL_LOW | {"config", "control/service", "control/api"},
+    "control/daemon": (GATEWAY | BACKENDS | CONTROL_LOW | {"config", "control/service", "control/api", "control/witness"},
                        "the daemon and the command line share no code but what is below both"),
-    "control/cli": (BASE | {"gateway/wg", "config", "control/api", "control/audit", "control/registration", "control/registrar"},
+    "control/cli": (BASE | {"gateway/wg", "config", "control/api", "control/audit", "control/registration", "control/registrar",
+                     "control/witness"},
                     "the command line speaks to the daemon through the socket only: what needs state belongs behind it"),
 }
 
 # library (first part of <...>) -> (rooms that may include it, why)
 LIBRARIES = {
-    "boost/beast": ({"control/api", "control/cli"}, "HTTP is spoken in the API and by the command line"),
+    "boost/beast": ({"control/api", "control/cli", "control/witness"}, "HTTP is spoken in the API, by the command line and with witnesses"),
+    "boost/asio/ssl": ({"control/witness"}, "the admin socket has no TLS: who connects is known from the kernel"),
     "boost/json": ({"control/api", "control/cli", "control/audit", "control/ledger", "control/service", "control/registration"},
                    "gateway/ and config/ know no JSON"),
     "SQLiteCpp": ({"control/ledger", "control/registrar"}, "the ledger is the only writer of a gateway's state, the registrar of its own"),
