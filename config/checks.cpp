@@ -131,6 +131,29 @@ void check_grants(const Access& access, Reporter& report) {
   }
 }
 
+// What follows the second '+': the same for one key under two names.
+std::string_view key_material(std::string_view vkey) { return vkey.substr(vkey.find('+', vkey.find('+') + 1)); }
+
+void check_witnesses(const Evidence& evidence, Reporter& report) {
+  for (std::size_t i = 0; i < evidence.witnesses.size(); ++i) {
+    const Witness& witness = evidence.witnesses[i];
+    const std::string path = fmt::format("evidence.witnesses[{}]", i);
+    if (witness.name == "none") report.add(path + ".name", "\"none\" means no witness in a policy");
+    for (std::size_t j = 0; j < i; ++j) {
+      const Witness& other = evidence.witnesses[j];
+      const std::string at = report.line_of(fmt::format("evidence.witnesses[{}]", j));
+      if (other.name == witness.name)
+        report.add(path + ".name", fmt::format("{} is taken by the witness at {}", witness.name, at));
+      if (key_material(other.key) == key_material(witness.key))
+        report.add(path + ".key", fmt::format("the same key as the witness at {}", at));
+    }
+  }
+  if (evidence.quorum && *evidence.quorum > std::max<std::size_t>(evidence.witnesses.size(), 1))
+    report.add("evidence.quorum", fmt::format("{} of {} witnesses", *evidence.quorum, evidence.witnesses.size()));
+  if (evidence.alarm_after < evidence.push_interval)
+    report.add("evidence.alarm_after", "shorter than evidence.push_interval: it would never be quiet");
+}
+
 // What of `source` can be known without reading it.
 bool locate(SecretSource& source, const std::string& path, FileAccess& files, Reporter& report) {
   constexpr std::string_view kCredentialPrefix = "credential:";
@@ -201,6 +224,9 @@ void complete(Config& config) {
   }
   if (config.registration.private_key.written.empty()) config.registration.private_key.written = keys / "registration.key";
   std::sort(config.registration.warn_before.begin(), config.registration.warn_before.end(), std::greater<>());
+  for (Witness& witness : config.evidence.witnesses) {
+    if (witness.name.empty()) witness.name = witness.key.substr(0, witness.key.find('+'));
+  }
   for (Interface& interface : config.interfaces) {
     if (interface.private_key.written.empty()) interface.private_key.written = keys / (interface.name + ".key");
     if (interface.pools.empty()) {
@@ -232,6 +258,7 @@ void check_whole(const Config& config, const Places& places, std::vector<Problem
     for (std::size_t j = 0; j < i; ++j) check_pair(config.interfaces[j], interface_path(j), interface, path, report);
   }
   check_grants(config.access, report);
+  check_witnesses(config.evidence, report);
   if (config.sessions.checkpoint < config.sessions.poll_interval) {
     report.add("sessions.checkpoint", "shorter than sessions.poll_interval: there would be nothing new to keep");
   }

@@ -137,6 +137,22 @@ struct Registration {
   bool operator==(const Registration&) const = default;
 };
 
+// Somebody who cosigns the log's checkpoints (c2sp.org/tlog-witness).
+struct Witness {
+  std::string name;  // in log/policy and in status; default: the name in the key
+  std::string key;   // verifier key, "<name>+<8 hex digits>+<base64>", of type cosignature/v1
+  std::string url;   // http or https: the prefix of /add-checkpoint
+  bool operator==(const Witness&) const = default;
+};
+
+struct Evidence {
+  std::vector<Witness> witnesses;          // no two of one name or key
+  std::optional<std::uint32_t> quorum;     // how many of them log/policy asks for; unset: all
+  std::chrono::seconds push_interval{10};  // how often each is asked while there is something new
+  std::chrono::seconds alarm_after{300};   // a witness that is this far behind is an event
+  bool operator==(const Evidence&) const = default;
+};
+
 struct Retention {
   std::chrono::days sessions{365};  // personal data of ended sessions is kept this long
   bool operator==(const Retention&) const = default;
@@ -176,6 +192,7 @@ struct Config {
   std::vector<Interface> interfaces;  // at least one; names, ports and pools do not collide
   Sessions sessions;
   Registration registration;
+  Evidence evidence;
   Retention retention;
   Limits limits;
   Log log;

@@ -298,6 +298,23 @@ std::vector<Key> make_keys() {
       "registration.anchors[].name", text(128), [](const Scope& s) -> auto& { return s.anchor->name; },
       {"", "Example Association", "Who that is, in the words that people will read."}, When::required));
 
+  add(row("evidence.quorum", number(1, 32), [](const Scope& s) -> auto& { return s.config->evidence.quorum; },
+          {"all of them", "1", "How many of the witnesses an auditor's check of the log shall ask for, as log/policy says it."}));
+  add(row("evidence.push_interval", seconds(1, 3600), [](const Scope& s) -> auto& { return s.config->evidence.push_interval; },
+          {"", "10s", "How often each witness is asked to cosign, while there is something new."}));
+  add(row("evidence.alarm_after", seconds(10, 30 * kDay), [](const Scope& s) -> auto& { return s.config->evidence.alarm_after; },
+          {"", "5m", "A witness that has not cosigned records for this long is an alarm: in the status, and a record itself."}));
+  add(row("evidence.witnesses[].name", word(64), [](const Scope& s) -> auto& { return s.witness->name; },
+          {"the name in the key", "audit", "What the witness is called in the status and in log/policy."}));
+  add(row(
+      "evidence.witnesses[].key", of(Kind::witness_key), [](const Scope& s) -> auto& { return s.witness->key; },
+      {"", "audit.example.net+11cf445d+BJ5dYg0/gs2F7ZfkH0XJJfI4a457i7quu/8IYOouOxVl",
+       "The witness's verifier key: only what is signed by it counts."},
+      When::required));
+  add(row(
+      "evidence.witnesses[].url", of(Kind::url), [](const Scope& s) -> auto& { return s.witness->url; },
+      {"", "https://audit.example.net", "Where it is asked: /add-checkpoint is added."}, When::required));
+
   add(row("retention.sessions", days(1, 3650), [](const Scope& s) -> auto& { return s.config->retention.sessions; },
           {"", "365d", "How long personal data of ended sessions is kept."}));
 
@@ -359,6 +376,20 @@ std::vector<Section> make_sections() {
                     }
                     return items;
                   }});
+  made.push_back({"evidence", "Who beside the gateway vouches for the log.", {}, {}});
+  made.push_back(
+      {"evidence.witnesses[]",
+       "Witnesses (c2sp.org/tlog-witness) on machines of others: what they have cosigned, nobody here can rewrite unseen.",
+       [](const Scope& s) {
+         return Scope{s.config, nullptr, nullptr, nullptr, &s.config->evidence.witnesses.emplace_back()};
+       },
+       [](const Scope& s) {
+         std::vector<std::pair<std::string, Scope>> items;
+         for (Witness& witness : s.config->evidence.witnesses) {
+           items.emplace_back(witness.name, Scope{s.config, nullptr, nullptr, nullptr, &witness});
+         }
+         return items;
+       }});
   made.push_back({"retention", "How long what is personal is kept.", {}, {}});
   made.push_back({"limits", "What one caller may take.", {}, {}});
   made.push_back({"log", "Messages.", {}, {}});

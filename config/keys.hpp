@@ -18,6 +18,7 @@ struct Scope {
   Interface* interface = nullptr;
   Anchor* anchor = nullptr;
   RoleGrant* grant = nullptr;
+  Witness* witness = nullptr;
 };
 
 struct Key {

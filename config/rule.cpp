@@ -7,6 +7,8 @@
 #include <charconv>
 
 #include "gateway/base/encoding.hpp"
+#include "gateway/base/sha256.hpp"
+#include "gateway/base/url.hpp"
 
 namespace sanad::config {
 namespace {
@@ -122,6 +124,26 @@ std::string path_problem(std::string_view text, std::int64_t longest) {
   return {};
 }
 
+// c2sp.org/signed-note, verifier keys: name, the first four bytes of SHA-256(name, newline, type and key), type and key.
+std::string witness_key_problem(std::string_view text) {
+  constexpr std::uint8_t kCosignature = 0x04;
+  const std::size_t first = text.find('+');
+  const std::size_t second = first == std::string_view::npos ? first : text.find('+', first + 1);
+  if (second == std::string_view::npos || first == 0) return "three parts with \"+\" between them are needed";
+  const std::string_view name = text.substr(0, first);
+  if (!is_plain_text(name) || name.find(' ') != std::string_view::npos) return "its name has spaces or control characters";
+  const auto id = hex_decode(text.substr(first + 1, second - first - 1));
+  const auto material = base64_decode(text.substr(second + 1));
+  if (!id || id->size() != 4 || !material || material->empty()) return "an id of 8 hex digits and a key in base64 are needed";
+  if (material->front() != kCosignature || material->size() != 33) return "the key is not a witness's (type 4)";
+  Bytes input(name.begin(), name.end());
+  input.push_back('\n');
+  input.insert(input.end(), material->begin(), material->end());
+  const Sha256 digest = sha256(input);
+  if (!std::equal(id->begin(), id->end(), digest.begin())) return "its id is not that of its key: it was changed or mistyped";
+  return {};
+}
+
 template <class T>
 void assign_parsed(const Rule& rule, Input& in, T& out) {
   if (!want_scalar(rule, in)) return;
@@ -192,6 +214,10 @@ std::string describe(const Rule& rule) {
       return "HOST or HOST:PORT (an IPv6 address in brackets)";
     case Rule::Kind::routes:
       return "\"full\", or a list of prefixes like [10.66.0.0/16]";
+    case Rule::Kind::url:
+      return "a URL like https://witness.example";
+    case Rule::Kind::witness_key:
+      return "the line that \"sanad witness key\" prints";
   }
   return {};
 }
@@ -283,6 +309,14 @@ void assign(const Rule& rule, Input& in, std::string& out) {
       break;
     case Rule::Kind::interface_name:
       good = is_interface_name(text);
+      break;
+    case Rule::Kind::url:
+      if (const auto url = parse_http_url(text); !url) return refuse_as(rule, in, url.error().message);
+      good = true;
+      break;
+    case Rule::Kind::witness_key:
+      if (const std::string problem = witness_key_problem(text); !problem.empty()) return refuse_as(rule, in, problem);
+      good = true;
       break;
     default:
       good = !text.empty() && fits() && is_plain_text(text);

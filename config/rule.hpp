@@ -39,7 +39,9 @@ struct Rule {
     interface_address,  // "10.66.0.1/16"
     choice,             // one of `words`
     host_port,          // "vpn.example.com", "vpn.example.com:51820", "[2001:db8::1]:51820"
-    routes              // "full", or a list of prefixes
+    routes,             // "full", or a list of prefixes
+    url,                // "https://witness.example/sanad"
+    witness_key         // "witness.example+1f2e3d4c+BK...": a C2SP verifier key of type cosignature/v1
   };
   Kind kind = Kind::text;
   std::int64_t low = 0;
