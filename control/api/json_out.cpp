@@ -62,6 +62,20 @@ json::object interface_json(const service::InterfaceStatus& status) {
   return out;
 }
 
+json::object witness_json(const service::WitnessStatus& status) {
+  json::object out;
+  out["name"] = status.name;
+  out["url"] = status.url;
+  out["records"] = status.records ? json::value(*status.records) : json::value(nullptr);
+  out["cosigned_at"] = time_or_null(status.cosigned_at);
+  out["lag_records"] = status.lag_records;
+  out["lag_s"] = static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(status.lag).count()) / 1000.0;
+  out["alarm"] = status.alarm;
+  out["problem"] = text_or_null(status.problem);
+  out["failures"] = status.failures;
+  return out;
+}
+
 }  // namespace
 
 json::object evidence_json(std::uint64_t index) { return {{"index", index}}; }
@@ -231,7 +245,9 @@ json::object status_json(const service::Status& status) {
   if (status.checkpoint_at)
     evidence["checkpoint_age_s"] =
         static_cast<double>(std::max<std::int64_t>(0, now().wall.ms() - status.checkpoint_at->ms())) / 1000.0;
-  evidence["witnesses"] = json::array{};
+  json::array witnesses;
+  for (const auto& witness : status.witnesses) witnesses.emplace_back(witness_json(witness));
+  evidence["witnesses"] = std::move(witnesses);
   evidence["writable"] = status.writable;
   evidence["problem"] = text_or_null(status.storage_problem);
   out["evidence"] = std::move(evidence);

@@ -74,6 +74,24 @@ void write_registration(Writer& out, const service::RegistrationStatus& registra
   }
 }
 
+void write_witnesses(Writer& out, const std::vector<service::WitnessStatus>& witnesses) {
+  const auto each = [&](std::string_view name, std::string_view kind, std::string_view help, auto value_of) {
+    out.metric(name, kind, help);
+    for (const auto& witness : witnesses) out.sample("witness", witness.name, value_of(witness));
+  };
+  using Witness = service::WitnessStatus;
+  each("sanad_witness_records", "gauge", "Records that the witness has cosigned.",
+       [](const Witness& w) { return w.records.value_or(0); });
+  each("sanad_witness_lag_records", "gauge", "Records that the witness has not cosigned.",
+       [](const Witness& w) { return w.lag_records; });
+  each("sanad_witness_lag_seconds", "gauge", "Age of the oldest record that the witness has not cosigned.",
+       [](const Witness& w) { return std::chrono::duration<double>(w.lag).count(); });
+  each("sanad_witness_alarm", "gauge", "1 while the witness is behind for too long, or has seen another history.",
+       [](const Witness& w) { return w.alarm ? 1 : 0; });
+  each("sanad_witness_failures_total", "counter", "Attempts to have something cosigned that failed.",
+       [](const Witness& w) { return w.failures; });
+}
+
 }  // namespace
 
 std::string metrics_text(const service::Status& status, const HttpCounters& http, std::uint64_t resident_bytes) {
@@ -96,6 +114,7 @@ std::string metrics_text(const service::Status& status, const HttpCounters& http
   out.metric("sanad_disk_free_bytes", "gauge", "Free space where the records are.");
   out.sample(status.disk_free_bytes);
   write_registration(out, status.registration);
+  if (!status.witnesses.empty()) write_witnesses(out, status.witnesses);
   out.metric("sanad_clock_synchronised", "gauge", "1 while the kernel says the clock is synchronised.");
   out.sample(status.clock.synchronised ? 1 : 0);
   out.metric("sanad_clock_offset_seconds", "gauge", "Last offset the time client reported.");

@@ -14,10 +14,12 @@
 #include "control/audit/leaf_read.hpp"
 #include "control/audit/proof.hpp"
 #include "control/audit/verifier.hpp"
+#include "control/audit/witnessed.hpp"
 #include "control/cli/commands.hpp"
 #include "control/cli/humane.hpp"
 #include "control/cli/json_view.hpp"
 #include "control/cli/text.hpp"
+#include "control/cli/witnessed_view.hpp"
 #include "gateway/base/durable_file.hpp"
 #include "gateway/base/encoding.hpp"
 
@@ -84,6 +86,8 @@ std::string records(std::uint64_t count) {
 struct VerifyOptions {
   Source source;
   unsigned threads = std::max(1U, std::thread::hardware_concurrency());
+  std::string policy;             // a file
+  std::vector<std::string> kept;  // files with checkpoints from elsewhere
   bool json = false;
 };
 
@@ -106,39 +110,71 @@ void print_verified(Context& context, const audit::VerifiedLog& log, std::chrono
     context.out << "note: the key is the one the directory itself names. Whoever could write the directory could have made it:\n"
                    "      compare it with what the gateway printed (sanad log key), or give yours with --key.\n";
   }
-  context.out
-      << "note: a log cut back to an earlier checkpoint looks like this too. Only a later checkpoint, kept elsewhere, tells:\n"
-         "      sanad log consistency CHECKPOINT-YOU-KEPT\n";
+}
+
+// The policy and the checkpoints from elsewhere, read before the log is.
+Outcome<WitnessQuestion> question_of(const VerifyOptions& options) {
+  WitnessQuestion question;
+  if (!options.policy.empty()) {
+    auto text = read_text_file(options.policy, audit::kMaxPolicyBytes);
+    if (!text) return text.error();
+    auto policy = audit::parse_policy(*text);
+    if (!policy) return Failure{Exit::usage, options.policy + ": " + policy.error().message, {}, "--policy"};
+    question.policy = *std::move(policy);
+  }
+  for (const auto& file : options.kept) {
+    auto text = read_text_file(file, audit::kMaxNoteBytes);
+    if (!text) return text.error();
+    question.kept.push_back({file, *std::move(text)});
+  }
+  return question;
 }
 
 Outcome<void> verify(Context& context, const VerifyOptions& options) {
   auto keys = given_keys(options.source);
   if (!keys) return keys.error();
+  auto question = question_of(options);
+  if (!question) return question.error();
+  if (question->policy)
+    for (const auto& log : question->policy->logs) keys->push_back(log.key);
   const BootTime began = now().boot;
+  const audit::LogReader reader(options.source.directory);
+  // Before the log itself: see cosigned_checkpoints().
+  auto cosigned = audit::cosigned_checkpoints(reader);
+  if (!cosigned) return audit_failure(std::move(cosigned).error());
   std::optional<Progress> progress;
   audit::VerifyOptions how;
-  how.keys = *std::move(keys);
+  how.keys = *keys;
   how.threads = options.threads;
   how.progress = [&](std::uint64_t done, std::uint64_t total) {
     if (!progress) progress.emplace(context, "verifying", total);
     progress->at(done);
   };
-  auto log = audit::verify_log(audit::LogReader(options.source.directory), how);
+  auto log = audit::verify_log(reader, how);
   progress.reset();
   if (!log) return audit_failure(std::move(log).error());
-  if (!options.json) {
-    print_verified(context, *log, now().boot - began);
-    return {};
+  if (log->by_its_own_keys) {
+    auto own = keys_of(options.source);
+    if (!own) return own.error();
+    keys = *std::move(own);
   }
-  context.out << to_line({{"origin", log->checkpoint.origin},
-                          {"size", log->checkpoint.size},
-                          {"root", base64_encode(log->checkpoint.root)},
-                          {"signed_by", log->signed_by},
-                          {"by_its_own_keys", log->by_its_own_keys},
-                          {"archived_checkpoints", log->archived},
-                          {"clock_steps_back", log->clock_steps_back}})
-              << "\n";
-  return {};
+  const auto said = ask_witnesses(reader, *log, *keys, *question, *cosigned);
+  if (!said) return audit_failure(said.error());
+  if (options.json) {
+    json::object answer{{"origin", log->checkpoint.origin},
+                        {"size", log->checkpoint.size},
+                        {"root", base64_encode(log->checkpoint.root)},
+                        {"signed_by", log->signed_by},
+                        {"by_its_own_keys", log->by_its_own_keys},
+                        {"archived_checkpoints", log->archived},
+                        {"clock_steps_back", log->clock_steps_back}};
+    add_witnessed(*said, *question, answer);
+    context.out << to_line(answer) << "\n";
+  } else {
+    print_verified(context, *log, now().boot - began);
+    print_witnessed(context, *said, *question, *log);
+  }
+  return demand_quorum(*said, *question);
 }
 
 // ---- prove ----
@@ -353,10 +389,22 @@ Outcome<void> key(Context& context, const KeyOptions& options) {
 void add_log_offline_commands(CLI::App& log, Chosen& chosen) {
   add_command<VerifyOptions>(
       log, chosen, "verify", "Check every record, tile and signature of a log's directory",
-      "sanad log verify /mnt/evidence/log --key 'sanad/gw-khi-01+53a1f6c2+AZ...'",
+      "sanad log verify /mnt/evidence/log --key 'sanad/gw-khi-01+53a1f6c2+AZ...'\n"
+      "  sanad log verify /mnt/evidence/log --policy auditor.policy --checkpoint kept/checkpoint",
       [](CLI::App& command, VerifyOptions& o) {
         command.add_option("DIR", o.source.directory, "The log's directory")->capture_default_str();
         define_keys(command, o.source);
+        command
+            .add_option(
+                "--policy", o.policy,
+                "Whose signatures count: a tlog-policy file (the gateway writes one, log/policy); fails without its quorum")
+            ->type_name("FILE");
+        command
+            .add_option(
+                "--checkpoint", o.kept,
+                "A checkpoint that was kept elsewhere, or that a witness shows: the log must have grown out of it (repeatable)")
+            ->type_name("FILE")
+            ->allow_extra_args(false);
         command.add_option("--threads", o.threads, "How many")->check(CLI::Range(1U, 1024U))->capture_default_str();
         command.add_flag("--json", o.json, "For programs");
       },

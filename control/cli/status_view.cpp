@@ -36,14 +36,32 @@ std::string evidence_text(const Context& context, const json::value& evidence) {
   } else {
     text += "no checkpoint yet, ";
   }
-  const auto& witnesses = array_at(evidence, "witnesses");
-  text += witnesses.empty() ? "no witness" : "witnessed by " + joined_at(evidence, "witnesses", ", ");
+  const auto witnesses = array_at(evidence, "witnesses").size();
+  text += witnesses == 0 ? "no witness (evidence.witnesses in /etc/sanad/sanad.yaml)"
+                         : fmt::format("{} witness{}", witnesses, witnesses == 1 ? "" : "es");
   if (find(evidence, "writable") != nullptr && !bool_at(evidence, "writable")) {
     text += context.paint("; NOT WRITABLE, no change is accepted: " + shown(evidence, "problem"), "31");
   } else if (find(evidence, "problem") != nullptr) {
     text += context.paint("; " + shown(evidence, "problem"), "33");
   }
   return text;
+}
+
+std::string witness_text(const Context& context, const json::value& witness, std::int64_t records) {
+  std::string text = shown(witness, "name") + "   ";
+  const auto lag_s = number_at(witness, "lag_s").value_or(0);
+  std::string figures = "nothing cosigned yet";
+  if (const auto cosigned = number_at(witness, "records")) {
+    const std::int64_t lag = int_at(witness, "lag_records");
+    figures = lag == 0 ? "all records cosigned"
+                       : fmt::format("{} of {} records cosigned", with_thousands(static_cast<std::int64_t>(*cosigned)),
+                                     with_thousands(records));
+  }
+  if (lag_s > 0)
+    figures += ", " + humane_duration(std::chrono::milliseconds(static_cast<std::int64_t>(lag_s * 1000))) + " behind";
+  if (find(witness, "problem") != nullptr) figures += ": " + shown(witness, "problem");
+  if (bool_at(witness, "alarm")) return text + context.paint("ALARM: " + figures, "31");
+  return text + (find(witness, "problem") != nullptr ? context.paint(figures, "33") : figures);
 }
 
 }  // namespace
@@ -81,7 +99,11 @@ std::string status_text(const Context& context, const json::value& status) {
     out += line("", context.paint(fmt::format("{} {} within 3 days: sanad peer list", with_thousands(expiring),
                                               expiring == 1 ? "ends" : "end"),
                                   "33"));
-  if (const auto* evidence = find(status, "evidence")) out += line("evidence", evidence_text(context, *evidence));
+  if (const auto* evidence = find(status, "evidence")) {
+    out += line("evidence", evidence_text(context, *evidence));
+    for (const auto& witness : array_at(*evidence, "witnesses"))
+      out += line("witness", witness_text(context, witness, int_at(*evidence, "records")));
+  }
   const auto offset = number_at(status, "clock.offset_ms");
   const std::string clock = bool_at(status, "clock.synchronised")
                                 ? fmt::format("synchronised{}", offset ? fmt::format(" (offset {:.1f} ms)", *offset) : "")

@@ -20,6 +20,8 @@
 #include "control/ledger/ledger.hpp"
 #include "control/service/gateway.hpp"
 #include "control/service/published_log.hpp"
+#include "control/service/witnesses.hpp"
+#include "control/witness/http_client.hpp"
 #include "gateway/base/log.hpp"
 #include "gateway/base/worker.hpp"
 
@@ -94,6 +96,21 @@ int run(const std::filesystem::path& config_file) {
 
   service::Gateway gateway(loop, device, **ledger, config, config_file, std::move(*keys));
   followed = &gateway;
+
+  // Witnesses: the log's checkpoints go out to be cosigned, what comes back is kept beside them.
+  witness::HttpClient http(loop);
+  service::WitnessPorts ports = service::gateway_ports(gateway);
+  ports.on_publisher = [&log = **published](std::function<void()> job) { log.post(std::move(job)); };
+  ports.post = [&http](const HttpUrl& url, std::string body, std::function<void(Result<service::WitnessReply>)> done) {
+    http.post(url, std::move(body), [done = std::move(done)](Result<witness::HttpAnswer> answer) {
+      if (!answer) return done(std::move(answer).error());
+      done(service::WitnessReply{answer->status, std::move(answer->body)});
+    });
+  };
+  service::Witnesses witnesses(loop, service::log_directory(config.gateway.state_dir), std::move(ports));
+  witnesses.configure(config.evidence);
+  gateway.witness_status = [&witnesses] { return witnesses.status(); };
+
   service::Peers peers(gateway);
   service::Queries queries(gateway);
   service::Registrations registrations(gateway);
@@ -103,7 +120,10 @@ int run(const std::filesystem::path& config_file) {
   if (!listener) return fail(listener.error());
   api::Server server(loop, std::move(*listener), limits_of(config), api::Services{peers, queries, registrations, operations},
                      roles_of(config));
-  gateway.on_config = [&server](const config::Config& changed) { server.set_roles(roles_of(changed)); };
+  gateway.on_config = [&server, &witnesses](const config::Config& changed) {
+    server.set_roles(roles_of(changed));
+    witnesses.configure(changed.evidence);
+  };
 
   int status = 0;
   Watchdog watchdog(loop);
@@ -117,6 +137,7 @@ int run(const std::filesystem::path& config_file) {
     stop_signals.cancel();
     reload_signal.cancel();
     server.stop();
+    witnesses.stop();
     stop_limit.expires_after(kStopLimit);
     stop_limit.async_wait([&](const boost::system::error_code& ec) {
       if (ec) return;
@@ -155,6 +176,7 @@ int run(const std::filesystem::path& config_file) {
       return loop.stop();
     }
     server.start();
+    witnesses.start();
     watchdog.start();
     log::info("serving on {}", config.socket.path.string());
     sd_notify(0, "READY=1");

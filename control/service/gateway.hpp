@@ -98,6 +98,8 @@ class Gateway {
   // Set by the daemon: how to end the program after a shutdown request, how to take a new socket or role configuration.
   std::function<void(std::string reason)> on_shutdown;
   std::function<void(const config::Config&)> on_config;
+  // How the witnesses of the log stand. Loop thread.
+  std::function<std::vector<WitnessStatus>()> witness_status;
 
  private:
   template <class T>

@@ -257,6 +257,7 @@ void PublishedLog::run() {
     going = signal_.wait();
     auto published = publish_all();
     tell(published);
+    if (going) run_jobs();
     if (!published) {
       signal_.raise();
       going = going && signal_.rest(kRetry);
@@ -266,6 +267,23 @@ void PublishedLog::run() {
     // What was committed while it rested, or while it was told to stop, is published by the next round or here.
     if (!going) tell(publish_all());
   }
+}
+
+void PublishedLog::post(std::function<void()> job) {
+  {
+    const std::lock_guard lock(jobs_mutex_);
+    jobs_.push_back(std::move(job));
+  }
+  signal_.raise();
+}
+
+void PublishedLog::run_jobs() {
+  std::vector<std::function<void()>> jobs;
+  {
+    const std::lock_guard lock(jobs_mutex_);
+    jobs.swap(jobs_);
+  }
+  for (const auto& job : jobs) job();
 }
 
 Result<void> PublishedLog::publish_all() {

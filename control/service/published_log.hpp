@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -59,11 +60,16 @@ class PublishedLog final {
   PublishedLog(const PublishedLog&) = delete;
   PublishedLog& operator=(const PublishedLog&) = delete;
 
+  // Runs `job` on the publisher's thread, between two checkpoints: whatever else reads or writes the log's directory needs no
+  // lock there. Any thread. Jobs must not throw; those that wait when the log ends are dropped.
+  void post(std::function<void()> job);
+
  private:
   PublishedLog(std::unique_ptr<audit::Outbox> outbox, CommitSignal& signal, audit::LogStore store, audit::PublisherKeys keys,
                std::chrono::nanoseconds pace);
   void run();
   Result<void> publish_all();
+  void run_jobs();
   void tell(const Result<void>& outcome);
 
   std::unique_ptr<audit::Outbox> outbox_;
@@ -71,6 +77,8 @@ class PublishedLog final {
   std::chrono::nanoseconds pace_;
   audit::Publisher publisher_;
   std::string problem_;  // told last; empty: none
+  std::mutex jobs_mutex_;
+  std::vector<std::function<void()>> jobs_;  // guarded by jobs_mutex_
   std::thread thread_;   // last: it uses the rest
 };
 

@@ -146,6 +146,7 @@ void Queries::status(Done<Status> done) {
         out.events_held = gateway_.recorder().held();
         out.clock = read_clock_sync();
         out.checkpoint_at = modified_at(gateway_.config().gateway.state_dir / "log" / "checkpoint");
+        if (gateway_.witness_status) out.witnesses = gateway_.witness_status();
         struct statvfs fs {};
         if (::statvfs(gateway_.config().gateway.state_dir.c_str(), &fs) == 0)
           out.disk_free_bytes = std::uint64_t{fs.f_bavail} * fs.f_frsize;

@@ -83,6 +83,18 @@ struct RegistrationStatus {
   std::vector<Anchor> anchors;
 };
 
+struct WitnessStatus {
+  std::string name;
+  std::string url;
+  std::optional<std::uint64_t> records;  // that it has cosigned; unset: none yet
+  std::optional<WallTime> cosigned_at;   // by its own clock
+  std::uint64_t lag_records = 0;
+  std::chrono::nanoseconds lag{};  // age of the oldest record that it has not cosigned
+  bool alarm = false;              // behind for longer than allowed, or of another history
+  std::string problem;             // why the last attempt failed, in our words; empty: it did not
+  std::uint64_t failures = 0;      // attempts, since the start
+};
+
 struct Status {
   std::string gateway_id;
   WallTime started;
@@ -101,6 +113,7 @@ struct Status {
   ClockSync clock;
   std::uint64_t signed_records = 0;       // of them under the latest signed checkpoint
   std::optional<WallTime> checkpoint_at;  // when the published log was last signed; unset: not yet
+  std::vector<WitnessStatus> witnesses;
   std::uint64_t disk_free_bytes = 0;
 };
 

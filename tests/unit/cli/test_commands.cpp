@@ -314,7 +314,7 @@ TEST_F(Commands, Status) {
             "gateway       example-khi-1   wg0 (kernel), port 51820, up 2 min\n"
             "registration  self-declared by E, valid until 2027-11-24, not confirmed by anyone else\n"
             "peers         0 (0 connected)         sessions today 0\n"
-            "evidence      17 records, checkpoint 0.6 s ago, no witness\n"
+            "evidence      17 records, checkpoint 0.6 s ago, no witness (evidence.witnesses in /etc/sanad/sanad.yaml)\n"
             "clock         synchronised (offset 1.2 ms)          disk 71 GB free\n");
   daemon_.on(
       "GET /v1/peers?limit=1000",
@@ -327,6 +327,25 @@ TEST_F(Commands, Status) {
   const Ran top = sanad({"top", "--once"});
   EXPECT_EQ(top.exit, 0);
   EXPECT_NE(top.out.find("PEER  FROM                CONNECTED  IN/S  OUT/S"), std::string::npos) << top.out;
+}
+
+TEST_F(Commands, StatusShowsEachWitness) {
+  daemon_.on(
+      "GET /v1/status",
+      {200,
+       R"({"gateway":"g","uptime_s":1,"interfaces":[],"evidence":{"records":1204331,"checkpoint_age_s":0.6,"writable":true,"problem":null,"witnesses":[)"
+       R"({"name":"a","records":1204331,"cosigned_at":"2026-11-24T09:14:20.000Z","lag_records":0,"lag_s":0,"alarm":false,"problem":null,"failures":0},)"
+       R"({"name":"b","records":1204310,"cosigned_at":"2026-11-24T09:14:20.000Z","lag_records":21,"lag_s":9.2,"alarm":false,"problem":null,"failures":0},)"
+       R"({"name":"c\u001b[2J","records":null,"cosigned_at":null,"lag_records":1204331,"lag_s":400,"alarm":true,"problem":"couldn't connect","failures":7}]}})"});
+  const std::string out = sanad({"status"}).out;
+  EXPECT_NE(out.find("evidence      1,204,331 records, checkpoint 0.6 s ago, 3 witnesses\n"
+                     "witness       a   all records cosigned\n"
+                     "witness       b   1,204,310 of 1,204,331 records cosigned, 9.2 s behind\n"
+                     "witness       c"),
+            std::string::npos)
+      << out;
+  EXPECT_NE(out.find("ALARM: nothing cosigned yet, 6 min behind: couldn't connect\n"), std::string::npos) << out;
+  EXPECT_EQ(out.find('\x1b'), std::string::npos);
 }
 
 TEST_F(Commands, ImportReportsEveryLine) {
