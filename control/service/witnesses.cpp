@@ -176,7 +176,8 @@ void Witnesses::tell(const One& one, audit::WitnessAlarm alarm) {
   if (alarm == audit::WitnessAlarm::none) {
     log::info("witness {} has caught up", one.settings.name);
   } else {
-    log::error("witness {}: {} records are not cosigned, the oldest for {} s{}{}", one.settings.name, one.lane.lag_records(),
+    const std::uint64_t behind = one.lane.lag_records();
+    log::error("witness {}: {} record{} not cosigned, the oldest for {} s{}{}", one.settings.name, behind, behind == 1 ? "" : "s",
                lag_s, one.lane.problem().empty() ? "" : ": ", one.lane.problem());
   }
   boost::json::object details{{"witness", one.settings.name},

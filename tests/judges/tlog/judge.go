@@ -1,11 +1,15 @@
 // Judges a log's directory with golang.org/x/mod/sumdb/{note,tlog}, which share no code with Sanad: opens the checkpoint,
 // checks every tile, every record's inclusion, and that the archived checkpoints grow into the latest.
+// With a witness's key as well, it demands that witness's cosignature (c2sp.org/tlog-cosignature) on the latest checkpoint.
 //
-// usage: judge DIRECTORY VKEY
+// usage: judge DIRECTORY VKEY [WITNESS-VKEY]
 package main
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -87,14 +91,61 @@ func (d directory) entries(index int64, width int) [][]byte {
 	return entries[:width]
 }
 
-func open(file string, verifier note.Verifier) tlog.Tree {
+// x/mod's note package knows type 1 only; it takes any Verifier.
+type cosigner struct {
+	name string
+	hash uint32
+	key  ed25519.PublicKey
+}
+
+func (c cosigner) Name() string    { return c.name }
+func (c cosigner) KeyHash() uint32 { return c.hash }
+func (c cosigner) Verify(text, signature []byte) bool {
+	if len(signature) != 8+ed25519.SignatureSize {
+		return false
+	}
+	time := binary.BigEndian.Uint64(signature)
+	message := append([]byte(fmt.Sprintf("cosignature/v1\ntime %d\n", time)), text...)
+	return time > 0 && time < 1<<63 && ed25519.Verify(c.key, message, signature[8:])
+}
+
+func newCosigner(vkey string) cosigner {
+	parts := strings.SplitN(vkey, "+", 3)
+	if len(parts) != 3 {
+		fail("%s: not a verifier key", vkey)
+	}
+	hash, err := strconv.ParseUint(parts[1], 16, 32)
+	if err != nil {
+		fail("%s: %v", vkey, err)
+	}
+	key, err := base64.StdEncoding.DecodeString(parts[2])
+	if err != nil || len(key) != 1+ed25519.PublicKeySize || key[0] != 0x04 {
+		fail("%s: not a witness's key", vkey)
+	}
+	digest := sha256.Sum256(append([]byte(parts[0]+"\n"), key...))
+	if binary.BigEndian.Uint32(digest[:]) != uint32(hash) {
+		fail("%s: another key id", vkey)
+	}
+	return cosigner{parts[0], uint32(hash), key[1:]}
+}
+
+func open(file string, verifier note.Verifier, others ...note.Verifier) tlog.Tree {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		fail("%v", err)
 	}
-	opened, err := note.Open(text, note.VerifierList(verifier))
+	opened, err := note.Open(text, note.VerifierList(append(others, verifier)...))
 	if err != nil {
 		fail("%s: %v", file, err)
+	}
+	for _, wanted := range append(others, verifier) {
+		signed := false
+		for _, signature := range opened.Sigs {
+			signed = signed || (signature.Name == wanted.Name() && signature.Hash == wanted.KeyHash())
+		}
+		if !signed {
+			fail("%s: not signed by %s", file, wanted.Name())
+		}
 	}
 	lines := strings.Split(opened.Text, "\n")
 	if len(lines) != 4 || lines[0] != verifier.Name() {
@@ -112,15 +163,19 @@ func open(file string, verifier note.Verifier) tlog.Tree {
 }
 
 func main() {
-	if len(os.Args) != 3 {
-		fail("usage: judge DIRECTORY VKEY")
+	if len(os.Args) != 3 && len(os.Args) != 4 {
+		fail("usage: judge DIRECTORY VKEY [WITNESS-VKEY]")
 	}
 	d := directory{os.Args[1]}
 	verifier, err := note.NewVerifier(os.Args[2])
 	if err != nil {
 		fail("%s: %v", os.Args[2], err)
 	}
-	tree := open(filepath.Join(d.root, "checkpoint"), verifier)
+	var witnesses []note.Verifier
+	for _, vkey := range os.Args[3:] {
+		witnesses = append(witnesses, newCosigner(vkey))
+	}
+	tree := open(filepath.Join(d.root, "checkpoint"), verifier, witnesses...)
 	reader := tlog.TileHashReader(tree, d)
 
 	// Every tile the log has at this size: its bytes are those that the tiles below hash to, up to the signed root.

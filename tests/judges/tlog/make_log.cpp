@@ -1,5 +1,6 @@
 // make_log DIRECTORY RECORDS [BYTES]: a log of that many records of about that size, published in many steps over some hours of
-// its own time, as the daemon's publisher does. Prints the log's verifier key.
+// its own time, as the daemon's publisher does; a witness cosigns the last checkpoint. Prints the log's verifier key and the
+// witness's.
 
 #include <algorithm>
 #include <cstdio>
@@ -7,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "control/audit/cosigned.hpp"
 #include "control/audit/leaf.hpp"
 #include "control/audit/log_reader.hpp"
 #include "control/audit/publisher.hpp"
@@ -68,6 +70,23 @@ class Records final : public Outbox {
   FillRandom random_ = system_random();
 };
 
+// The witness's key, once its cosignature stands on the latest checkpoint.
+Result<std::string> cosign(const std::string& directory, WallTime now) {
+  auto seed = generate_ed25519();
+  if (!seed) return std::move(seed).error();
+  const Signer witness{"witness.example/w1", *seed};
+  const auto key = verifier_of(witness, KeyType::cosignature_v1);
+  const auto note = LogReader(directory).checkpoint();
+  if (!key || !note) return key ? note.error() : key.error();
+  const std::string text(parse_note(*note).value().text);
+  const auto line = cosign_note(text, witness, static_cast<std::uint64_t>(now.ms()) / 1000);
+  if (!line) return line.error();
+  const auto cosignature = find_cosignature(*line, text, *key);
+  if (!cosignature) return cosignature.error();
+  if (auto done = CosignedFiles(directory).add(*note, *key, *cosignature, now); !done) return std::move(done).error();
+  return to_vkey(*key);
+}
+
 Result<std::string> make_log(const std::string& directory, std::uint64_t records, std::size_t bytes) {
   auto seed = generate_ed25519();
   if (!seed) return std::move(seed).error();
@@ -90,7 +109,9 @@ Result<std::string> make_log(const std::string& directory, std::uint64_t records
       more = published->more;
     }
   }
-  return to_vkey(*key);
+  auto witness = cosign(directory, WallTime::from_ms(now));
+  if (!witness) return witness;
+  return to_vkey(*key) + "\n" + *witness;
 }
 
 }  // namespace
