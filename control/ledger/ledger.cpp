@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "control/ledger/page_scrub.hpp"
 #include "control/ledger/recent_leaves.hpp"
 #include "control/ledger/store.hpp"
 #include "control/ledger/wal_file.hpp"
@@ -100,7 +101,7 @@ class Ledger::Impl {
       ++writes_pushed_;
       writes_.push_back(std::move(job));
     } else {
-      reads_.push_back({writes_pushed_, std::move(job)});
+      reads_.push_back({writes_pushed_, std::move(job), kind == Kind::purge});
     }
     if (!std::exchange(drain_posted_, true)) worker_->post([this] { drain(); });
   }
@@ -116,6 +117,7 @@ class Ledger::Impl {
   struct PendingRead {
     std::uint64_t after_writes = 0;  // jobs pushed before it, whose effects it must see
     Job job;
+    bool purge = false;  // no question: see Ledger::purge()
   };
 
   void drain() {
@@ -145,11 +147,11 @@ class Ledger::Impl {
     }
   }
 
-  std::vector<Job> take_reads() {
-    std::vector<Job> out;
+  std::vector<PendingRead> take_reads() {
+    std::vector<PendingRead> out;
     const std::lock_guard lock(mutex_);
     while (!reads_.empty() && reads_.front().after_writes <= writes_done_) {
-      out.push_back(std::move(reads_.front().job));
+      out.push_back(std::move(reads_.front()));
       reads_.pop_front();
     }
     return out;
@@ -214,17 +216,33 @@ class Ledger::Impl {
     }
   }
 
-  void run_reads(std::vector<Job> jobs) {
-    if (jobs.empty()) return;
+  void run_reads(std::vector<PendingRead> reads) {
+    if (reads.empty()) return;
     const BootTime now = sanad::now().boot;
     if (!retry_at_ || now >= *retry_at_) ensure_open(now);
-    for (auto& job : jobs) {
+    for (auto& read : reads) {
       if (store_) {
-        job.finish(run_read(job));
+        read.job.finish(read.purge ? purge() : run_read(read.job));
       } else {
-        job.finish(unavailable("the ledger cannot be read: " + state().problem, hint_));
+        read.job.finish(unavailable("the ledger cannot be read: " + state().problem, hint_));
       }
     }
+  }
+
+  std::optional<Error> purge() {
+    try {
+      if (!store_->empty_log()) {
+        return unavailable("another program is reading state.db: its write-ahead log cannot be overwritten now",
+                           "end that program (sqlite3, a backup); the daemon tries again every minute");
+      }
+    } catch (const SQLite::Exception& e) {
+      give_up(e.getExtendedErrorCode(), e.what());
+      return unavailable(std::string("couldn't move the write-ahead log into the database: ") + e.what(), hint_);
+    }
+    if (auto scrubbed = scrub_unused(scrubbed_.get()); !scrubbed) return std::move(scrubbed).error();
+    // Emptied, it holds no blocks: what is written now keeps commits from changing the file's size, as at the start.
+    if (auto grown = preallocate_wal(path_, options_.wal_preallocation_bytes); !grown) log::warn("{}", grown.error().message);
+    return std::nullopt;
   }
 
   std::optional<Error> run_read(Job& job) {
@@ -302,6 +320,8 @@ class Ledger::Impl {
     auto store = Store::open(path_, options_.vfs);
     if (!store) return std::move(store).error();
     store_ = *std::move(store);
+    // Opened once and closed after the database: see the note on SQLite's locks above.
+    if (!scrubbed_) scrubbed_ = UniqueFd(::open(path_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
     return {};
   }
 
@@ -328,6 +348,7 @@ class Ledger::Impl {
   LedgerState state_;                // guarded by mutex_
 
   // Storage thread only, once it runs.
+  UniqueFd scrubbed_;  // the database file, for purge(); before store_: closed after it
   std::unique_ptr<Store> store_;
   std::uint64_t writes_done_ = 0;
   std::uint64_t acknowledged_ = 0;    // leaves that someone was told are durable
@@ -358,6 +379,14 @@ void Ledger::push(Kind kind, Job job) { impl_->push(kind, std::move(job)); }
 
 std::vector<std::string> Ledger::take_recent_leaves(std::uint64_t from, std::size_t limit) {
   return impl_->recent().take(from, limit);
+}
+
+void Ledger::purge(std::function<void(Result<void>)> done) {
+  push(Kind::purge, Job{[](Transaction&) -> std::optional<Error> { return std::nullopt; },
+                        [done = std::move(done)](std::optional<Error> error) {
+                          if (error) return done(*std::move(error));
+                          done({});
+                        }});
 }
 
 LedgerState Ledger::state() const { return impl_->state(); }

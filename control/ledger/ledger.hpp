@@ -70,11 +70,16 @@ class Ledger final {
   // kept (16 MiB at most): then they are in the database, until they are dropped.
   std::vector<std::string> take_recent_leaves(std::uint64_t from, std::size_t limit);
 
+  // Overwrites what deleted rows have left behind: older pages in the write-ahead log, unused bytes inside pages. Sees every job
+  // submitted before it. Reads the whole database file once on the storage thread (about 1 s a GB); everybody waits meanwhile.
+  // Errors: unavailable (another program is reading the database, so the log cannot be emptied now: try again later), io.
+  void purge(std::function<void(Result<void>)> done);
+
   // Any thread. `writable` turns true again only when a commit has succeeded: keep submitting, do not wait for it.
   [[nodiscard]] LedgerState state() const;
 
  private:
-  enum class Kind { write, read };
+  enum class Kind { write, read, purge };
   // `run` gives the job's error, if any, and keeps its value; `finish` hands over the value, or the error it is given.
   struct Job {
     std::function<std::optional<Error>(Transaction&)> run;

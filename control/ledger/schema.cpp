@@ -98,8 +98,35 @@ CREATE TABLE signed_log(id INTEGER PRIMARY KEY CHECK(id = 1), size INTEGER NOT N
 CREATE TABLE log_keys(epoch INTEGER PRIMARY KEY, vkey TEXT NOT NULL);
 )sql";
 
+constexpr const char* kCustody = R"sql(
+-- What must not be deleted, whoever asks. Empty or NULL: does not narrow it.
+CREATE TABLE holds(
+  id TEXT PRIMARY KEY, owner_id TEXT NOT NULL, address BLOB, from_time INTEGER, to_time INTEGER, reason TEXT NOT NULL,
+  approver TEXT NOT NULL, created INTEGER NOT NULL, expires INTEGER, uid INTEGER NOT NULL, leaf_index INTEGER NOT NULL)
+  WITHOUT ROWID;
+
+-- Acts that wait for a second admin. request: JSON, what to do once confirmed.
+CREATE TABLE confirmations(
+  id TEXT PRIMARY KEY, act TEXT NOT NULL, request TEXT NOT NULL, uid INTEGER NOT NULL, created INTEGER NOT NULL,
+  expires INTEGER NOT NULL) WITHOUT ROWID;
+
+-- Who was erased; leaf_index: the first record of it. finished NULL: to be carried on.
+CREATE TABLE erasures(owner_id TEXT PRIMARY KEY, began INTEGER NOT NULL, leaf_index INTEGER NOT NULL, finished INTEGER)
+  WITHOUT ROWID;
+
+-- Records below minimum_index are past retention; leaf_index: the record that says so. pruned_index: below it their files are gone.
+CREATE TABLE retention(
+  id INTEGER PRIMARY KEY CHECK(id = 1), minimum_index INTEGER NOT NULL, pruned_index INTEGER NOT NULL,
+  leaf_index INTEGER NOT NULL, days INTEGER NOT NULL);
+
+-- 0: what is personal of it was deleted.
+ALTER TABLE sessions ADD COLUMN personal INTEGER NOT NULL DEFAULT 1;
+CREATE INDEX sessions_by_end ON sessions(ended) WHERE personal = 1 AND ended IS NOT NULL;
+CREATE INDEX sessions_by_closing ON sessions(closed_leaf) WHERE closed_leaf IS NOT NULL;
+)sql";
+
 // Step i leads from version i to i + 1. Steps that were released are never edited.
-constexpr std::array kSteps{kVersion1, kVersion2};
+constexpr std::array kSteps{kVersion1, kVersion2, kCustody};
 
 int pragma(SQLite::Database& database, const char* sql) { return database.execAndGet(sql).getInt(); }
 

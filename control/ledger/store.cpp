@@ -143,6 +143,15 @@ void Store::checkpoint() {
   if (rc == SQLITE_OK) uncheckpointed_pages_ = static_cast<std::uint64_t>(std::max(in_log - moved, 0));
 }
 
+bool Store::empty_log() {
+  const int rc = sqlite3_wal_checkpoint_v2(database_.getHandle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  if (rc == SQLITE_BUSY) return false;
+  if (rc != SQLITE_OK) throw SQLite::Exception(database_.getHandle(), rc);
+  uncheckpointed_pages_ = 0;
+  sqlite3_db_release_memory(database_.getHandle());
+  return true;
+}
+
 std::optional<WallTime> Query::optional_time(int column) const {
   if (null(column)) return std::nullopt;
   return time(column);

@@ -54,6 +54,9 @@ class Store final {
 
   // Moves committed pages into the database file. Passive: never waits for a reader.
   void checkpoint();
+  // Moves all committed pages into the database file, cuts the write-ahead log to nothing and forgets cached pages. False:
+  // another process reads from the log. Outside a transaction only.
+  bool empty_log();
   // How much of the write-ahead log is not in the database file yet.
   [[nodiscard]] std::uint64_t uncheckpointed_bytes() const { return uncheckpointed_pages_ * kPageBytes; }
 

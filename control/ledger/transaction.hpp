@@ -19,7 +19,8 @@
 
 namespace sanad::ledger {
 
-class Store;  // the open database with its prepared statements
+class Custody;  // holds, erasure and retention: custody.hpp
+class Store;    // the open database with its prepared statements
 
 class Transaction final {
  public:
@@ -128,6 +129,7 @@ class Transaction final {
   void set_meta(const std::string& key, const std::string& value);
 
  private:
+  friend class Custody;
   Store& store_;
   Instant now_;
 };
