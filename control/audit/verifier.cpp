@@ -23,9 +23,9 @@ struct Order {
 };
 
 struct CheckedBundle {
-  Hash root{};               // of a full one
-  std::vector<Hash> hashes;  // of a partial one
-  Order order;
+  Hash root{};                 // of a full one
+  std::vector<Hash> hashes;    // of a partial one
+  std::optional<Order> order;  // nothing: past retention, its records are gone
 };
 
 Error at_record(std::uint64_t index, const std::string& file, std::string why) {
@@ -38,15 +38,28 @@ std::string epoch_went_back(std::uint64_t from, std::uint64_t to) {
 
 class BundleChecker final {
  public:
-  explicit BundleChecker(const LogReader& log, const std::vector<EpochKey>& epochs) : log_(log), epochs_(epochs) {}
+  BundleChecker(const LogReader& log, const std::vector<EpochKey>& epochs, RetentionLookup& retention)
+      : log_(log), epochs_(epochs), retention_(retention) {}
 
   Result<CheckedBundle> check(std::uint64_t number, unsigned width) {
     const std::string file = tile_path({{}, number, width});
-    if (auto read = log_.entries(number, width, bundle_); !read) return std::move(read).error();
+    auto read = log_.entries(number, width, bundle_);
+    if (!read && read.error().code != Errc::not_found) return std::move(read).error();
     const auto tile = log_.hashes({0, number, width});
     if (!tile) return tile.error();
     CheckedBundle checked;
+    if (!read) {
+      const auto covered = retention_.covers(number);
+      if (!covered) return covered.error();
+      if (!*covered) {
+        return Error{Errc::not_found, file + ": missing, and no retention record of the log says that it was to be deleted",
+                     file};
+      }
+      checked.root = subtree_root(*tile);
+      return checked;
+    }
     hashes_.resize(width);
+    Order& order = checked.order.emplace();
     for (unsigned i = 0; i < width; ++i) {
       const std::uint64_t index = number * kTileWidth + i;
       const auto entry = bundle_.entries[i];
@@ -57,7 +70,7 @@ class BundleChecker final {
       const auto leaf = read_leaf({reinterpret_cast<const char*>(entry.data()), entry.size()});
       if (!leaf) return at_record(index, file, leaf.error().message);
       if (leaf->index != index) return at_record(index, file, "it says it is record " + std::to_string(leaf->index));
-      if (auto why = check_order(*leaf, i == 0, checked.order); !why.empty()) return at_record(index, file, why);
+      if (auto why = check_order(*leaf, i == 0, order); !why.empty()) return at_record(index, file, why);
     }
     if (width == kTileWidth) {
       checked.root = subtree_root(hashes_);
@@ -86,6 +99,7 @@ class BundleChecker final {
 
   const LogReader& log_;
   const std::vector<EpochKey>& epochs_;
+  RetentionLookup& retention_;
   Bundle bundle_;
   std::vector<Hash> hashes_;
 };
@@ -93,7 +107,7 @@ class BundleChecker final {
 class Run final {
  public:
   Run(const LogReader& log, const VerifyOptions& options, const std::vector<EpochKey>& epochs, std::uint64_t size)
-      : log_(log), options_(options), epochs_(epochs), size_(size) {}
+      : log_(log), options_(options), epochs_(epochs), size_(size), retention_(log, size) {}
 
   // Checks every record and every tile; on success edge() has the tree.
   Result<void> bundles(VerifiedLog& into) {
@@ -117,6 +131,8 @@ class Run final {
   }
   [[nodiscard]] const TreeEdge& edge() const { return edge_; }
   [[nodiscard]] std::uint64_t last_epoch() const { return epoch_; }
+  // Set when a bundle was missing.
+  [[nodiscard]] std::optional<PastRetention> past_retention() const { return retention_.found(); }
 
  private:
   struct Window {
@@ -138,7 +154,7 @@ class Run final {
     std::optional<Error> failure;                                   // guarded by mutex
     std::atomic<bool> stop = false;
     const auto work = [&] {
-      BundleChecker checker(log_, epochs_);
+      BundleChecker checker(log_, epochs_, retention_);
       while (!stop) {
         const std::uint64_t number = next++;
         if (number >= to) return;
@@ -165,15 +181,17 @@ class Run final {
 
   Result<void> join(std::uint64_t number, const CheckedBundle& checked, VerifiedLog& into) {
     const std::uint64_t index = number * kTileWidth;
-    const Order& order = checked.order;
-    if (order.first_epoch < epoch_) {
-      return at_record(index, tile_path({{}, number, width_of(number)}), epoch_went_back(epoch_, order.first_epoch));
+    if (checked.order) {
+      const Order& order = *checked.order;
+      if (order.first_epoch < epoch_) {
+        return at_record(index, tile_path({{}, number, width_of(number)}), epoch_went_back(epoch_, order.first_epoch));
+      }
+      epoch_ = order.last_epoch;
+      if (!into.first_ms) into.first_ms = order.first_ms;
+      if (into.last_ms && order.first_ms < *into.last_ms) ++into.clock_steps_back;
+      into.clock_steps_back += order.steps_back;
+      into.last_ms = order.last_ms;
     }
-    epoch_ = order.last_epoch;
-    if (!into.first_ms) into.first_ms = order.first_ms;
-    if (into.last_ms && order.first_ms < *into.last_ms) ++into.clock_steps_back;
-    into.clock_steps_back += order.steps_back;
-    into.last_ms = order.last_ms;
     const auto full = [this](const TileId& id, std::span<const Hash> hashes) -> Result<void> {
       if (*id.level == 0) return {};
       const auto there = log_.hashes(id);
@@ -200,6 +218,7 @@ class Run final {
   const VerifyOptions& options_;
   const std::vector<EpochKey>& epochs_;
   std::uint64_t size_;
+  RetentionLookup retention_;
   TreeEdge edge_;
   std::uint64_t epoch_ = 0;
 };
@@ -266,6 +285,7 @@ Result<VerifiedLog> verify_log(const LogReader& log, const VerifyOptions& option
 
   Run run(log, options, epochs, verified.checkpoint.size);
   if (auto done = run.bundles(verified); !done) return std::move(done).error();
+  verified.past_retention = run.past_retention();
   if (run.edge().root() != verified.checkpoint.root) {
     return about(kCheckpointFile, {Errc::corrupt, "its root is not that of the " + std::to_string(verified.checkpoint.size) +
                                                       " records: one of them was changed together with its tiles"});

@@ -1,5 +1,6 @@
 #pragma once
 // Everything a log's directory claims, checked: bundles -> leaves -> tiles -> root -> signature, and the order of the records.
+// Bundles that a retention record of the log covers may be missing: their records are then taken from the tiles.
 // Memory does not grow with the log.
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 
 #include "control/audit/checkpoint.hpp"
 #include "control/audit/log_reader.hpp"
+#include "control/audit/pruned.hpp"
 
 namespace sanad::audit {
 
@@ -25,8 +27,9 @@ struct VerifiedLog {
   bool by_its_own_keys = false;            // nobody but the directory says that this is the right key
   std::uint64_t archived = 0;              // checkpoints in the archive, all of them signed and consistent with the latest
   std::uint64_t clock_steps_back = 0;      // records whose time is before that of the record before
-  std::optional<std::int64_t> first_ms{};  // time of the first record, and of the last
+  std::optional<std::int64_t> first_ms{};  // time of the first record that is there, and of the last
   std::optional<std::int64_t> last_ms{};
+  std::optional<PastRetention> past_retention{};  // set when bundles are missing that a retention record covers
 };
 
 // Errors: corrupt (the lowest record that is wrong, and the file it is in: also in `field`), permission_denied (signed by none of

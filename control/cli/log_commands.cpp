@@ -23,6 +23,10 @@ Outcome<void> cat(Context& context, const Options& options) {
         get_json(context.client(), with_query("/v1/log/entries", {{"from", std::to_string(next)}, {"limit", "1000"}}));
     if (!page) return page.error();
     const auto& entries = array_at(*page, "entries");
+    if (!entries.empty() && int_at(entries.front(), "index") > next) {
+      context.err << "records " << next << " to " << int_at(entries.front(), "index") - 1
+                  << " are past retention: they were deleted. Which record says so: sanad log verify\n";
+    }
     for (const auto& entry : entries) {
       const auto* leaf = find(entry, "leaf");
       if (options.json) {

@@ -13,6 +13,7 @@
 #include "control/audit/leaf.hpp"
 #include "control/audit/leaf_read.hpp"
 #include "control/audit/proof.hpp"
+#include "control/audit/pruned.hpp"
 #include "control/audit/verifier.hpp"
 #include "control/audit/witnessed.hpp"
 #include "control/cli/commands.hpp"
@@ -101,6 +102,7 @@ void print_verified(Context& context, const audit::VerifiedLog& log, std::chrono
     context.out << "from      " << to_rfc3339(WallTime::from_ms(*log.first_ms)) << " to "
                 << to_rfc3339(WallTime::from_ms(*log.last_ms)) << "\n";
   }
+  if (log.past_retention) context.out << "retention " << audit::sentence(*log.past_retention) << "\n";
   context.out << "archive   " << log.archived << (log.archived == 1 ? " earlier checkpoint" : " earlier checkpoints")
               << ", all of them of the same history\n";
   if (log.clock_steps_back > 0) {
@@ -161,8 +163,15 @@ Outcome<void> verify(Context& context, const VerifyOptions& options) {
   const auto said = ask_witnesses(reader, *log, *keys, *question, *cosigned);
   if (!said) return audit_failure(said.error());
   if (options.json) {
+    json::value past;
+    if (log->past_retention) {
+      past = {{"minimum", log->past_retention->minimum},
+              {"record", log->past_retention->record},
+              {"deleted_at", to_rfc3339(WallTime::from_ms(log->past_retention->time_ms))}};
+    }
     json::object answer{{"origin", log->checkpoint.origin},
                         {"size", log->checkpoint.size},
+                        {"past_retention", past},
                         {"root", base64_encode(log->checkpoint.root)},
                         {"signed_by", log->signed_by},
                         {"by_its_own_keys", log->by_its_own_keys},
@@ -186,6 +195,16 @@ struct ProveOptions {
   std::string out;
 };
 
+// What is past retention is told apart from what is lost.
+Failure missing_record(const audit::LogReader& log, std::uint64_t size, std::uint64_t bundle, Error error) {
+  if (error.code != Errc::not_found) return audit_failure(std::move(error));
+  audit::RetentionLookup retention(log, size);
+  const auto covered = retention.covers(bundle);
+  if (!covered || !*covered) return audit_failure(std::move(error));
+  return {
+      Exit::not_found, audit::sentence(*retention.found()), "a proof made before then still checks: sanad log check-proof", {}};
+}
+
 Outcome<void> prove(Context& context, const ProveOptions& options) {
   const auto keys = keys_of(options.source);
   if (!keys) return keys.error();
@@ -208,7 +227,9 @@ Outcome<void> prove(Context& context, const ProveOptions& options) {
   const std::uint64_t number = options.index / audit::kTileWidth;
   audit::Bundle bundle;
   const auto width = static_cast<unsigned>(std::min<std::uint64_t>(audit::kTileWidth, tree.size - number * audit::kTileWidth));
-  if (auto read = log.entries(number, width, bundle); !read) return audit_failure(std::move(read).error());
+  if (auto read = log.entries(number, width, bundle); !read) {
+    return missing_record(log, tree.size, number, std::move(read).error());
+  }
   const auto entry = bundle.entries[options.index % audit::kTileWidth];
   const audit::ProofRecord record{{entry.begin(), entry.end()}, options.disclosures};
   const auto leaf = audit::read_leaf(record.leaf);

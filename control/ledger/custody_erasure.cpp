@@ -21,10 +21,12 @@ std::uint64_t count(Store& store, const char* sql, const std::string& owner_id) 
 
 // The counter that was made for the person's name tells that name, unless others bear it.
 void forget_numbers(Store& store, const std::string& base) {
-  const std::string numbered = base + "-";
-  Query others(store, "SELECT count(*) FROM owners WHERE handle = ?1 OR substr(handle, 1, length(?2)) = ?2");
-  others.bind(base, numbered);
-  if (others.step() && others.integer(0) > 0) return;
+  const std::string from = base + "-";
+  const std::string to = base + ".";  // '.' follows '-' in ASCII
+  Query others(store,
+               "SELECT 1 FROM owners WHERE handle = ?1 UNION ALL SELECT 1 FROM owners WHERE handle > ?2 AND handle < ?3 LIMIT 1");
+  others.bind(base, from, to);
+  if (others.step()) return;
   Query(store, "DELETE FROM handle_numbers WHERE base = ?1").bind(base).run();
 }
 

@@ -123,6 +123,7 @@ CREATE TABLE retention(
 ALTER TABLE sessions ADD COLUMN personal INTEGER NOT NULL DEFAULT 1;
 CREATE INDEX sessions_by_end ON sessions(ended) WHERE personal = 1 AND ended IS NOT NULL;
 CREATE INDEX sessions_by_closing ON sessions(closed_leaf) WHERE closed_leaf IS NOT NULL;
+CREATE INDEX peers_by_owner ON peers(owner_id);
 )sql";
 
 // Step i leads from version i to i + 1. Steps that were released are never edited.

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "control/audit/ocsf.hpp"
+#include "control/ledger/custody.hpp"
 #include "gateway/base/durable_file.hpp"
 #include "gateway/base/log.hpp"
 
@@ -312,7 +313,8 @@ Result<std::vector<ledger::StoredLeaf>> read_leaves(ledger::Transaction& txn, co
   const std::uint64_t pending = txn.first_pending_leaf();
   const audit::LogReader reader(log);
   audit::Bundle bundle;
-  std::uint64_t at = from;
+  // What is past retention may be gone at any moment.
+  std::uint64_t at = std::max(from, ledger::Custody(txn).retention().minimum);
   while (at < pending && out.size() < limit) {
     // Leaves are dropped by whole bundles only.
     if (auto read = reader.entries(at / audit::kTileWidth, audit::kTileWidth, bundle); !read) return std::move(read).error();

@@ -1,5 +1,6 @@
 // Judges a log's directory with golang.org/x/mod/sumdb/{note,tlog}, which share no code with Sanad: opens the checkpoint,
-// checks every tile, every record's inclusion, and that the archived checkpoints grow into the latest.
+// checks every tile, every record's inclusion, and that the archived checkpoints grow into the latest. Bundles below the minimum
+// that the newest retention record of the log names may be missing.
 // With a witness's key as well, it demands that witness's cosignature (c2sp.org/tlog-cosignature) on the latest checkpoint.
 //
 // usage: judge DIRECTORY VKEY [WITNESS-VKEY]
@@ -11,6 +12,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -69,6 +71,51 @@ func (d directory) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 }
 
 func (d directory) SaveTiles(tiles []tlog.Tile, data [][]byte) {}
+
+func (d directory) has(index int64, width int) bool {
+	_, _, err := d.read(tlog.Tile{H: height, L: -1, N: index, W: width})
+	return !os.IsNotExist(err)
+}
+
+// Records below it are past retention: what the newest record that says so says. That record is checked like any other.
+func (d directory) minimum(size int64) int64 {
+	for index := (size - 1) >> height; index >= 0; index-- {
+		width := 1 << height
+		if size-index<<height < int64(width) {
+			width = int(size - index<<height)
+		}
+		if !d.has(index, width) {
+			return 0
+		}
+		entries := d.entries(index, width)
+		for i := len(entries) - 1; i >= 0; i-- {
+			var leaf struct {
+				Event struct {
+					Class    int64 `json:"class_uid"`
+					Unmapped struct {
+						Sanad struct {
+							Name, Action string
+							New          json.RawMessage
+						}
+					}
+				}
+			}
+			if !bytes.Contains(entries[i], []byte(`"name":"retention"`)) || json.Unmarshal(entries[i], &leaf) != nil {
+				continue
+			}
+			own := leaf.Event.Unmapped.Sanad
+			if leaf.Event.Class != 0 || own.Name != "retention" || own.Action != "minimum" {
+				continue
+			}
+			minimum, err := strconv.ParseInt(string(own.New), 10, 64)
+			if err != nil {
+				fail("record %d: minimum %s", index<<height+int64(i), own.New)
+			}
+			return minimum
+		}
+	}
+	return 0
+}
 
 func (d directory) entries(index int64, width int) [][]byte {
 	tile := tlog.Tile{H: height, L: -1, N: index, W: width}
@@ -200,10 +247,21 @@ func main() {
 	}
 
 	// Every record is included where it stands.
+	minimum, missing := int64(-1), 0
 	for first := int64(0); first < tree.N; first += 1 << height {
 		width := 1 << height
 		if tree.N-first < int64(width) {
 			width = int(tree.N - first)
+		}
+		if !d.has(first>>height, width) {
+			if minimum < 0 {
+				minimum = d.minimum(tree.N)
+			}
+			if first+1<<height > minimum {
+				fail("record %d: its bundle is missing, and no retention record covers it", first)
+			}
+			missing++
+			continue
 		}
 		indexes := make([]int64, width)
 		for i := range indexes {
@@ -251,5 +309,5 @@ func main() {
 			fail("%s: %v", name, err)
 		}
 	}
-	fmt.Printf("%d records, %d tiles, %d archived checkpoints: all good\n", tree.N, tiles, len(names))
+	fmt.Printf("%d records (%d bundles past retention), %d tiles, %d archived checkpoints: all good\n", tree.N, missing, tiles, len(names))
 }

@@ -1,6 +1,7 @@
-// make_log DIRECTORY RECORDS [BYTES]: a log of that many records of about that size, published in many steps over some hours of
-// its own time, as the daemon's publisher does; a witness cosigns the last checkpoint. Prints the log's verifier key and the
-// witness's.
+// make_log DIRECTORY RECORDS [BYTES [MINIMUM]]: a log of that many records of about that size, published in many steps over some
+// hours of its own time, as the daemon's publisher does; a witness cosigns the last checkpoint. With MINIMUM, a multiple of 256, the
+// record in the middle says that those below it are past retention, and their bundles are deleted. Prints the log's verifier key
+// and the witness's.
 
 #include <algorithm>
 #include <cstdio>
@@ -11,6 +12,7 @@
 #include "control/audit/cosigned.hpp"
 #include "control/audit/leaf.hpp"
 #include "control/audit/log_reader.hpp"
+#include "control/audit/pruned.hpp"
 #include "control/audit/publisher.hpp"
 
 namespace sanad::audit {
@@ -22,7 +24,8 @@ constexpr std::int64_t kStepMs = 25 * 60 * 1000;
 // Makes each record when it is asked for and keeps only those the publisher may ask for again.
 class Records final : public Outbox {
  public:
-  Records(std::uint64_t end, std::size_t bytes) : end_(end), padding_(bytes > 300 ? bytes - 300 : 0) {}
+  Records(std::uint64_t end, std::size_t bytes, std::uint64_t minimum)
+      : end_(end), padding_(bytes > 300 ? bytes - 300 : 0), minimum_(minimum) {}
 
   std::uint64_t visible = 0;  // records that "have been committed"
 
@@ -51,19 +54,26 @@ class Records final : public Outbox {
  private:
   Result<std::string> next() {
     const std::uint64_t index = first_ + kept_.size();
+    const auto when = WallTime::from_ms(kBegin + static_cast<std::int64_t>(index));
+    if (minimum_ > 0 && index == end_ / 2) {
+      auto leaf = make_leaf({index, when, 1}, minimum_raised({"judged", {}, {}, {}}, when, {0, minimum_, 365}), random_);
+      if (!leaf) return std::move(leaf).error();
+      return std::move(leaf->bytes);
+    }
     const EventDraft draft{{{"activity_id", 1},
                             {"category_uid", 4},
                             {"class_uid", 4014},
                             {"session", {{"uid", "s-" + std::to_string(index)}}},
                             {"unmapped", {{"sanad", {{"padding", std::string(padding_, 'x')}}}}}},
                            {{"user.name", "Ayesha Khan", "o-1"}}};
-    auto leaf = make_leaf({index, WallTime::from_ms(kBegin + static_cast<std::int64_t>(index)), 1}, draft, random_);
+    auto leaf = make_leaf({index, when, 1}, draft, random_);
     if (!leaf) return std::move(leaf).error();
     return std::move(leaf->bytes);
   }
 
   std::uint64_t end_;
   std::size_t padding_;
+  std::uint64_t minimum_;
   std::uint64_t first_ = 0;
   std::vector<std::string> kept_;
   std::string note_;
@@ -87,7 +97,7 @@ Result<std::string> cosign(const std::string& directory, WallTime now) {
   return to_vkey(*key);
 }
 
-Result<std::string> make_log(const std::string& directory, std::uint64_t records, std::size_t bytes) {
+Result<std::string> make_log(const std::string& directory, std::uint64_t records, std::size_t bytes, std::uint64_t minimum) {
   auto seed = generate_ed25519();
   if (!seed) return std::move(seed).error();
   const Signer signer{"sanad/judged", *seed};
@@ -97,7 +107,7 @@ Result<std::string> make_log(const std::string& directory, std::uint64_t records
   if (!store) return std::move(store).error();
   const EpochKey epoch{1, *key};
   if (auto done = store->write_keys(log_keys_text({&epoch, 1})); !done) return std::move(done).error();
-  Records outbox(records, bytes);
+  Records outbox(records, bytes, minimum);
   Publisher publisher(*std::move(store), outbox, {signer, {*key}});
   std::int64_t now = kBegin;
   // Steps of many sizes, so that partial tiles of many widths come and go.
@@ -109,6 +119,7 @@ Result<std::string> make_log(const std::string& directory, std::uint64_t records
       more = published->more;
     }
   }
+  if (auto done = delete_bundles(directory, 0, minimum / kTileWidth); !done) return std::move(done).error();
   auto witness = cosign(directory, WallTime::from_ms(now));
   if (!witness) return witness;
   return to_vkey(*key) + "\n" + *witness;
@@ -118,12 +129,14 @@ Result<std::string> make_log(const std::string& directory, std::uint64_t records
 }  // namespace sanad::audit
 
 int main(int argc, char** argv) {
-  if (argc != 3 && argc != 4) {
-    std::fputs("usage: make_log DIRECTORY RECORDS [BYTES]\n", stderr);
+  if (argc < 3 || argc > 5) {
+    std::fputs("usage: make_log DIRECTORY RECORDS [BYTES [MINIMUM]]\n", stderr);
     return 2;
   }
-  const auto made =
-      sanad::audit::make_log(argv[1], std::strtoull(argv[2], nullptr, 10), argc == 4 ? std::strtoull(argv[3], nullptr, 10) : 500);
+  const auto number = [&](int at, std::uint64_t otherwise) {
+    return at < argc ? std::strtoull(argv[at], nullptr, 10) : otherwise;
+  };
+  const auto made = sanad::audit::make_log(argv[1], number(2, 0), number(3, 500), number(4, 0));
   if (!made) {
     std::fprintf(stderr, "make_log: %s\n", made.error().message.c_str());
     return 1;

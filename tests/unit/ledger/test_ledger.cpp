@@ -151,11 +151,12 @@ TEST_F(LedgerTest, ANewerDatabaseIsLeftAlone) {
   const auto set_version = [this](int version) {
     SQLite::Database(database().string(), SQLite::OPEN_READWRITE).exec("PRAGMA user_version = " + std::to_string(version));
   };
+  const int current = SQLite::Database(database().string(), SQLite::OPEN_READONLY).execAndGet("PRAGMA user_version").getInt();
   set_version(99);
   const auto refused = Ledger::open(database());
   EXPECT_EQ(refused.error().code, Errc::unsupported);
   EXPECT_NE(refused.error().message.find("schema 99"), std::string::npos) << refused.error().message;
-  set_version(2);
+  set_version(current);
   reopen();
 }
 

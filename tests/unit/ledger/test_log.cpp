@@ -93,7 +93,9 @@ TEST_F(PublishedLogTest, ADatabaseOfBeforeThePublisherIsBroughtUpToDate) {
     SQLite::Database old(database().string(), SQLite::OPEN_READWRITE);
     old.exec("DROP TABLE signed_log; DROP TABLE log_keys; PRAGMA user_version = 1");
     old.exec("DROP TABLE holds; DROP TABLE confirmations; DROP TABLE erasures; DROP TABLE retention");
-    old.exec("DROP INDEX sessions_by_end; DROP INDEX sessions_by_closing; ALTER TABLE sessions DROP COLUMN personal");
+    old.exec(
+        "DROP INDEX sessions_by_end; DROP INDEX sessions_by_closing; DROP INDEX peers_by_owner; ALTER TABLE sessions DROP COLUMN "
+        "personal");
   }
   reopen();
   EXPECT_EQ(ledger().state().leaves, 3U);
