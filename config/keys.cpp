@@ -316,7 +316,7 @@ std::vector<Key> make_keys() {
       {"", "https://audit.example.net", "Where it is asked: /add-checkpoint is added."}, When::required));
 
   add(row("retention.sessions", days(1, 3650), [](const Scope& s) -> auto& { return s.config->retention.sessions; },
-          {"", "365d", "How long personal data of ended sessions is kept."}));
+          {"", "365d", "How long ended sessions are kept: then what is personal of them is deleted, and the records of that time."}));
 
   add(row("limits.connections", number(4, 4096), [](const Scope& s) -> auto& { return s.config->limits.connections; },
           {"", "64", "Open connections on the admin socket."}));

@@ -10,6 +10,7 @@
 #include "control/api/message.hpp"
 #include "control/api/problem.hpp"
 #include "control/api/target.hpp"
+#include "control/service/custody.hpp"
 #include "control/service/peers.hpp"
 #include "control/service/queries.hpp"
 #include "gateway/base/log.hpp"
@@ -28,6 +29,7 @@ struct Services {
   service::Queries& queries;
   service::Registrations& registrations;
   service::Operations& operations;
+  service::Custody& custody;
 };
 
 struct Context {

@@ -80,6 +80,11 @@ json::object witness_json(const service::WitnessStatus& status) {
 
 json::object evidence_json(std::uint64_t index) { return {{"index", index}}; }
 
+json::value erased_json(const ledger::Owner& owner) {
+  if (!owner.erased) return nullptr;
+  return json::object{{"at", to_rfc3339(owner.erased->at)}, {"evidence", owner.erased->evidence}};
+}
+
 json::object peer_json(const service::PeerView& view, Personal personal) {
   const ledger::PeerRecord& peer = view.peer;
   json::object out;
@@ -91,6 +96,7 @@ json::object peer_json(const service::PeerView& view, Personal personal) {
   owner["handle"] = personal_text(peer.owner.handle, personal);
   owner["name"] = personal_text(peer.owner.name, personal);
   owner["email"] = personal == Personal::shown ? text_or_null(peer.owner.email) : json::value(nullptr);
+  owner["erased"] = erased_json(peer.owner);
   out["owner"] = std::move(owner);
   out["device"] = peer.device;
   out["public_key"] = peer.public_key.to_base64();
@@ -129,7 +135,8 @@ json::object session_json(const service::SessionView& view, Personal personal) {
   out["id"] = hex_encode(session.id);
   out["peer"] = {
       {"id", session.peer_id}, {"name", personal_text(peer.name(), personal)}, {"device", personal_text(peer.device, personal)}};
-  out["owner"] = {{"id", session.owner_id}, {"name", personal_text(peer.owner.name, personal)}};
+  out["owner"] = {
+      {"id", session.owner_id}, {"name", personal_text(peer.owner.name, personal)}, {"erased", erased_json(peer.owner)}};
   out["interface"] = session.interface;
   json::array inner;
   for (const IpPrefix& prefix : session.inner) inner.emplace_back(address_or_prefix(prefix));

@@ -20,6 +20,8 @@ boost::json::object registration_json(const service::RegistrationStatus& status)
 // Errors: corrupt (the stored leaf is not JSON).
 Result<boost::json::object> leaf_json(const service::LeafView& view, Personal personal);
 boost::json::object evidence_json(std::uint64_t index);
+// {"at":..,"evidence":..}, or null when the person was not erased.
+boost::json::value erased_json(const ledger::Owner& owner);
 
 // The name a follower of events sees: the OCSF class ("Tunnel Activity"), or our own event's name ("gap").
 std::string event_name(const service::LeafView& view);

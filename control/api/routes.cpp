@@ -14,7 +14,13 @@ constexpr std::size_t kNoBodyBytes = 1024;
 
 // clang-format off
 constexpr Route kRoutes[] = {
+    {"GET",    "/v1/confirmations",         P::custody,            "",         "",                                                            none,   list_confirmations},
+    {"POST",   "/v1/confirmations/{id}",    P::custody,            "",         "",                                                            none,   confirm_act},
+    {"POST",   "/v1/erasures",              P::custody,            "",         "",                                                            json,   erase_person},
     {"GET",    "/v1/events",                P::evidence_read,      "events",   "from",                                                        none,   follow_events},
+    {"GET",    "/v1/holds",                 P::custody,            "",         "",                                                            none,   list_holds},
+    {"POST",   "/v1/holds",                 P::custody,            "",         "",                                                            json,   place_hold},
+    {"DELETE", "/v1/holds/{id}",            P::custody,            "",         "",                                                            none,   release_hold},
     {"GET",    "/v1/log/entries",           P::evidence_read,      "log",      "from limit",                                                  none,   list_log_entries},
     {"GET",    "/v1/metrics",               P::status,             "",         "",                                                            none,   get_metrics},
     {"GET",    "/v1/openapi.yaml",          P::status,             "",         "",                                                            none,   get_openapi},

@@ -260,6 +260,16 @@ EventDraft own_event(const Reporter& reporter, WallTime when, std::string_view n
   return draft;
 }
 
+EventDraft own_act(const Reporter& reporter, WallTime when, const Actor& actor, std::string_view name, json::object details,
+                   std::vector<Disclosable> personal) {
+  if (!actor.role.empty()) details["role"] = actor.role;
+  auto draft = own_event(reporter, when, name, std::move(details));
+  draft.event["actor"] = actor_json(actor);
+  draft.personal = std::move(personal);
+  add_actor(draft.personal, actor);
+  return draft;
+}
+
 EventDraft gap(const Reporter& reporter, WallTime when, const std::string& interface, const sessions::Gap& gap) {
   return own_event(
       reporter, when, "gap",

@@ -116,6 +116,9 @@ EventDraft standing_changed(const Reporter& reporter, WallTime when, std::string
                             std::string_view action);
 // Anything else of ours. `name` is a fixed word.
 EventDraft own_event(const Reporter& reporter, WallTime when, std::string_view name, boost::json::object details);
+// The same, done at somebody's request. `personal`: further values, beside the actor's.
+EventDraft own_act(const Reporter& reporter, WallTime when, const Actor& actor, std::string_view name,
+                   boost::json::object details, std::vector<Disclosable> personal = {});
 
 // ---- Reading back ----
 

@@ -53,6 +53,7 @@ int run_cli(int argc, const char* const* argv, Context context) {
   add_registration_commands(app, chosen);
   add_registrar_commands(app, chosen);
   add_log_commands(app, chosen);
+  add_custody_commands(app, chosen);
   add_daemon_commands(app, chosen);
   add_profile_commands(app, chosen);
   add_witness_command(app, chosen);

@@ -36,6 +36,11 @@ constexpr std::pair<std::string_view, std::string_view> kOptions[] = {
     {"authority_valid_until", "--valid-until"},
     {"until", "--until"},
     {"announcement", "--announcement"},
+    {"person", "PERSON"},
+    {"address", "--address"},
+    {"reason", "--reason"},
+    {"approver", "--approver"},
+    {"expires", "--expires"},
 };
 
 std::string option_of(std::string_view field) {

@@ -70,6 +70,13 @@ const json::array& array_at(const json::value& root, std::string_view path) {
   return at != nullptr && at->is_array() ? at->get_array() : none;
 }
 
+std::string erased_text(const json::value& root) {
+  const auto at = time_at(root, "owner.erased.at");
+  if (!at) return {};
+  return "erased on " + to_rfc3339(*at).substr(0, 10) + " (record #" + std::to_string(int_at(root, "owner.erased.evidence")) +
+         ")";
+}
+
 std::string joined_at(const json::value& root, std::string_view path, std::string_view separator) {
   std::string text;
   for (const auto& item : array_at(root, path)) {

@@ -24,6 +24,8 @@ std::optional<double> number_at(const json::value& root, std::string_view path);
 bool bool_at(const json::value& root, std::string_view path);
 std::optional<WallTime> time_at(const json::value& root, std::string_view path);
 const json::array& array_at(const json::value& root, std::string_view path);
+// "erased on 2027-03-14 (record #48211)" when the person of a peer or session was, else nothing.
+std::string erased_text(const json::value& root);
 std::string joined_at(const json::value& root, std::string_view path, std::string_view separator);  // safe to print
 
 // One line of JSON; control characters that JSON would let through (DEL, C1) are escaped, so it is safe on a terminal.

@@ -76,8 +76,9 @@ Outcome<void> list(Context& context, const ListOptions& options) {
         } else {
           const auto expires = time_at(peer, "expires_at");
           const std::string name = text_at(peer, "name");
-          table.add({name.empty() ? text_at(peer, "id") : name, shown(peer, "owner.name"), inside(peer), shown(peer, "state"),
-                     expires ? show_date(*expires) : "never", last_seen(peer, now)});
+          const std::string gone = erased_text(peer);
+          table.add({name.empty() ? text_at(peer, "id") : name, gone.empty() ? shown(peer, "owner.name") : gone, inside(peer),
+                     shown(peer, "state"), expires ? show_date(*expires) : "never", last_seen(peer, now)});
         }
         ++count;
         return true;
@@ -110,14 +111,16 @@ Outcome<void> show(Context& context, const ShowOptions& options) {
     const auto time = time_at(*peer, path);
     return time ? show_time(*time, now) : std::string(none);
   };
-  line("name", shown(*peer, "name"));
+  const std::string erased = erased_text(*peer);
+  line("name", erased.empty() ? shown(*peer, "name") : erased);
   line("id", shown(*peer, "id"));
-  line("person",
-       shown(*peer, "owner.name") + (text_at(*peer, "owner.email").empty() ? "" : " <" + shown(*peer, "owner.email") + ">"));
-  line("device", shown(*peer, "device"));
+  line("person", !erased.empty() ? erased + ", " + shown(*peer, "owner.id")
+                                 : shown(*peer, "owner.name") +
+                                       (text_at(*peer, "owner.email").empty() ? "" : " <" + shown(*peer, "owner.email") + ">"));
+  line("device", erased.empty() ? shown(*peer, "device") : "erased");
   line("state", shown(*peer, "state"));
   line("inside", inside(*peer));
-  line("public key", shown(*peer, "public_key"));
+  line("public key", erased.empty() ? shown(*peer, "public_key") : "erased");
   line("pre-shared", bool_at(*peer, "has_preshared_key") ? "yes" : "no");
   const auto keepalive = int_at(*peer, "keepalive_s");
   line("keepalive", keepalive == 0 ? "off" : fmt::format("{} s", keepalive));

@@ -73,11 +73,16 @@ Outcome<json::value> resolve_peer(const Client& client, std::string_view name, b
   if (name.empty()) return Failure{Exit::usage, "the name of a peer is needed"};
   std::vector<json::value> live;
   std::vector<json::value> gone;
-  const auto listed = for_each(client, "/v1/peers", {{"match", std::string(name)}}, "peers", [&](const json::value& peer) {
+  const auto take = [&](const json::value& peer) {
     (revoked(peer) ? gone : live).push_back(peer);
     return true;
-  });
-  if (!listed) return listed.error();
+  };
+  if (auto listed = for_each(client, "/v1/peers", {{"match", std::string(name)}}, "peers", take); !listed) return listed.error();
+  // Listed only when asked for.
+  if (live.empty()) {
+    auto listed = for_each(client, "/v1/peers", {{"match", std::string(name)}, {"state", "revoked"}}, "peers", take);
+    if (!listed) return listed.error();
+  }
   const auto& matches = live.empty() ? gone : live;
   for (const auto& peer : matches) {
     if (text_at(peer, "id") == name || same_word(text_at(peer, "name"), name)) return peer;
@@ -128,13 +133,19 @@ Outcome<std::vector<json::value>> peers_of(const Client& client, std::string_vie
 Outcome<std::string> resolve_owner(const Client& client, std::string_view person) {
   std::map<std::string, std::string> exact;  // id -> handle
   std::map<std::string, std::string> begun;
-  const auto listed = for_each(client, "/v1/peers", {{"match", std::string(person)}}, "peers", [&](const json::value& peer) {
+  const auto take = [&](const json::value& peer) {
     const bool theirs = same_word(text_at(peer, "owner.handle"), person) || same_word(text_at(peer, "owner.name"), person) ||
                         same_word(text_at(peer, "owner.email"), person);
     (theirs ? exact : begun)[text_at(peer, "owner.id")] = text_at(peer, "owner.handle");
     return true;
-  });
-  if (!listed) return listed.error();
+  };
+  if (auto listed = for_each(client, "/v1/peers", {{"match", std::string(person)}}, "peers", take); !listed)
+    return listed.error();
+  // Who has left has revoked peers only, and those are listed only when asked for.
+  if (exact.empty()) {
+    auto listed = for_each(client, "/v1/peers", {{"match", std::string(person)}, {"state", "revoked"}}, "peers", take);
+    if (!listed) return listed.error();
+  }
   const auto& owners = exact.empty() ? begun : exact;
   if (owners.size() == 1) return owners.begin()->first;
   if (owners.empty())

@@ -60,6 +60,7 @@ std::string lasted(const json::value& session, WallTime now) {
 }
 
 std::string person_of(const json::value& session) {
+  if (std::string erased = erased_text(session); !erased.empty()) return erased;
   const std::string name = text_at(session, "owner.name");
   return safe(name.empty() ? text_at(session, "owner.id") : name);
 }
@@ -172,8 +173,9 @@ Outcome<void> show(Context& context, const ShowOptions& options) {
     return time ? show_time(*time, now) : std::string("-");
   };
   line("session", shown(*session, "id"));
-  line("person", person_of(*session));
-  line("peer", shown(*session, "peer.name") + " on " + shown(*session, "interface"));
+  line("person", person_of(*session) + (erased_text(*session).empty() ? "" : ", " + shown(*session, "owner.id")));
+  line("peer", (erased_text(*session).empty() ? shown(*session, "peer.name") : shown(*session, "peer.id")) + " on " +
+                   shown(*session, "interface"));
   line("inside", joined_at(*session, "inner", ", "));
   line("state", state_of(*session));
   line("started", when("started_at") + " (" + exactness(*session, "started_bounds") + ")");
@@ -213,7 +215,8 @@ std::string holder(const json::value& session, const When& at) {
   const auto moment = [&at](WallTime t) {
     return same_day(t, at.time, at.zone) ? show_clock(t, at.zone) : show_date_time(t, at.zone);
   };
-  std::string text = person_of(session) + " (" + shown(session, "peer.device") + "), connected " + moment(start) + " to ";
+  const std::string who = erased_text(session).empty() ? shown(session, "peer.device") : shown(session, "owner.id");
+  std::string text = person_of(session) + " (" + who + "), connected " + moment(start) + " to ";
   if (end) {
     text +=
         moment(*end) + (bool_at(session, "end_inferred") ? " (end inferred, " : " (") + exactness(session, "ended_bounds") + ")";

@@ -20,6 +20,7 @@
 #include "control/ledger/ledger.hpp"
 #include "control/service/gateway.hpp"
 #include "control/service/published_log.hpp"
+#include "control/service/retention_keeper.hpp"
 #include "control/service/witnesses.hpp"
 #include "control/witness/http_client.hpp"
 #include "gateway/base/log.hpp"
@@ -115,13 +116,16 @@ int run(const std::filesystem::path& config_file) {
   service::Queries queries(gateway);
   service::Registrations registrations(gateway);
   service::Operations operations(gateway);
+  service::Custody custody(gateway);
+  service::RetentionKeeper retention(gateway, custody);
 
   auto listener = api::listen_unix(listen_settings(config));
   if (!listener) return fail(listener.error());
-  api::Server server(loop, std::move(*listener), limits_of(config), api::Services{peers, queries, registrations, operations},
+  api::Server server(loop, std::move(*listener), limits_of(config), api::Services{peers, queries, registrations, operations, custody},
                      roles_of(config));
-  gateway.on_config = [&server, &witnesses](const config::Config& changed) {
+  gateway.on_config = [&server, &retention, &witnesses](const config::Config& changed) {
     server.set_roles(roles_of(changed));
+    retention.policy_changed();
     witnesses.configure(changed.evidence);
   };
 
@@ -137,6 +141,7 @@ int run(const std::filesystem::path& config_file) {
     stop_signals.cancel();
     reload_signal.cancel();
     server.stop();
+    retention.stop();
     witnesses.stop();
     stop_limit.expires_after(kStopLimit);
     stop_limit.async_wait([&](const boost::system::error_code& ec) {
@@ -177,6 +182,7 @@ int run(const std::filesystem::path& config_file) {
     }
     server.start();
     witnesses.start();
+    retention.start();
     watchdog.start();
     log::info("serving on {}", config.socket.path.string());
     sd_notify(0, "READY=1");

@@ -8,13 +8,15 @@ namespace sanad::ledger {
 const std::string kSelectPeer =
     "SELECT p.seq, p.id, p.interface, o.id, o.handle, o.name, o.email, p.device, p.public_key, p.preshared_key, p.allowed_ips, "
     "p.keepalive_s, p.enabled, p.not_before, p.expires_at, p.peer_groups, p.note, p.created, p.updated, p.version, p.revoked, "
-    "p.on_device FROM peers p JOIN owners o ON o.id = p.owner_id ";
+    "p.on_device, e.began, e.leaf_index FROM peers p JOIN owners o ON o.id = p.owner_id LEFT JOIN erasures e ON e.owner_id = "
+    "o.id ";
 
 PeerRecord read_peer(const Query& row) {
   PeerRecord peer;
   peer.id = row.text(1);
   peer.interface = row.text(2);
   peer.owner = {row.text(3), row.text(4), row.text(5), row.text(6)};
+  if (!row.null(22)) peer.owner.erased = ErasedAt{row.time(22), row.counter(23)};
   peer.device = row.text(7);
   peer.public_key = wg::PublicKey(as_bytes(row.bytes(8, 32)).first<32>());
   if (!row.null(9)) {

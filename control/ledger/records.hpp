@@ -16,12 +16,20 @@
 
 namespace sanad::ledger {
 
+// When a person was erased, and the first record of it.
+struct ErasedAt {
+  WallTime at;
+  std::uint64_t evidence = 0;
+  bool operator==(const ErasedAt&) const = default;
+};
+
 // A person (or a thing with a name) that owns peers.
 struct Owner {
   std::string id;
   std::string handle;  // [a-z0-9-]+, unique; the first half of a peer's name
   std::string name;
-  std::string email;  // empty = none; unique otherwise, case-insensitively
+  std::string email;                 // empty = none; unique otherwise, case-insensitively
+  std::optional<ErasedAt> erased{};  // read with a peer; name and e-mail are empty then and the handle says nothing
   bool operator==(const Owner&) const = default;
 };
 

@@ -127,6 +127,7 @@ class Transaction final {
   // ---- Single values ----
   std::optional<std::string> meta(const std::string& key);
   void set_meta(const std::string& key, const std::string& value);
+  void forget_meta(const std::string& key);
 
  private:
   friend class Custody;

@@ -83,6 +83,8 @@ std::optional<std::string> Transaction::meta(const std::string& key) {
   return query.text(0);
 }
 
+void Transaction::forget_meta(const std::string& key) { Query(store_, "DELETE FROM meta WHERE key = ?1").bind(key).run(); }
+
 void Transaction::set_meta(const std::string& key, const std::string& value) {
   Query(store_, "INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)").bind(key, value).run();
   if (key == kMetaEpoch) store_.forget_epoch();

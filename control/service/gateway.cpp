@@ -476,8 +476,9 @@ audit::Reporter Gateway::reporter() const {
   return out;
 }
 
-void Gateway::apply_config(config::Config config) {
+void Gateway::apply_config(config::Config config, uid_t by) {
   config_ = std::move(config);
+  configured_by_ = by;
   for (std::size_t i = 0; i < interfaces_.size(); ++i) interfaces_[i]->configure(config_.interfaces[i], config_.sessions);
   registration_.configure(config_.registration, config_.interfaces.front().listen_port);
   device_.post([rules = host_rules_, copy = config_] { rules->configure(copy); });

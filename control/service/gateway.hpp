@@ -6,6 +6,8 @@
 // for them. So a job under way never touches the Gateway or an interface: it posts its answer to the loop, which by then has
 // ended and never runs it.
 
+#include <unistd.h>
+
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -85,8 +87,10 @@ class Gateway {
   // After an installation, a grace or new files: judge, record a change, act on it.
   void judge_registration();
   void reload_material(std::function<void(Result<void>)> done);
-  // Applies a configuration that passed all checks.
-  void apply_config(config::Config config);
+  // Applies a configuration that passed all checks, at the request of `by`.
+  void apply_config(config::Config config, uid_t by);
+  // At whose request the configuration is in force; at the start the daemon's own.
+  [[nodiscard]] uid_t configured_by() const { return configured_by_; }
   [[nodiscard]] const std::filesystem::path& config_file() const { return config_file_; }
   Worker& device() { return device_; }
 
@@ -136,6 +140,7 @@ class Gateway {
   Worker& device_;
   ledger::Ledger& ledger_;
   config::Config config_;
+  uid_t configured_by_ = ::geteuid();
   std::filesystem::path config_file_;
   std::string boot_id_;
   Instant started_;

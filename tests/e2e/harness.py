@@ -16,7 +16,8 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts" / "lib"))
 
-from lab.lab import Lab, check_requirements  # noqa: E402  (the path comes first)
+import impersonal  # noqa: E402  (the path comes first)
+from lab.lab import Lab, check_requirements  # noqa: E402
 from lab.waiting import until  # noqa: E402
 
 # An end of Python's own in both cases, so that labs are taken down; also where a shell started us with SIGINT ignored.
@@ -60,6 +61,7 @@ def make_lab(config=CONFIG, **init):
     if missing:
         raise SystemExit("e2e tests cannot run here, missing: " + "; ".join(missing))
     lab = Lab(binaries())
+    lab.before_removal = lambda: impersonal.check(lab)
     try:
         lab.gateway.init(**init)
         lab.gateway.add_to_config(config)

@@ -26,6 +26,13 @@ void get_registration(const Context& context, Call call, Reply reply);
 void install_registration(const Context& context, Call call, Reply reply);
 void record_grace(const Context& context, Call call, Reply reply);
 
+void list_holds(const Context& context, Call call, Reply reply);
+void place_hold(const Context& context, Call call, Reply reply);
+void release_hold(const Context& context, Call call, Reply reply);
+void erase_person(const Context& context, Call call, Reply reply);
+void list_confirmations(const Context& context, Call call, Reply reply);
+void confirm_act(const Context& context, Call call, Reply reply);
+
 void get_status(const Context& context, Call call, Reply reply);
 void get_metrics(const Context& context, Call call, Reply reply);
 void get_openapi(const Context& context, Call call, Reply reply);

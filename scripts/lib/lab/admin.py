@@ -44,18 +44,25 @@ class Refused(AssertionError):
 class Admin:
     def __init__(self, path):
         self.path = str(path)
+        # What was told it and what it gave out once: whoever judges the log afterwards knows what must not be in it.
+        self.sent = []
+        self.profiles = []
 
     def ask(self, method, target, body=None, headers=None, timeout=60):
         """Any answer, also a refusal. A dict or list becomes JSON, bytes go as they are."""
         headers = dict(headers or {})
         if isinstance(body, (dict, list)):
+            self.sent.append(body)
             body = json.dumps(body).encode()
             headers.setdefault("Content-Type", "application/json")
         connection = UnixConnection(self.path, timeout)
         try:
             connection.request(method, target, body=body, headers=headers)
-            answer = connection.getresponse()
-            return Answer(answer.status, dict(answer.getheaders()), answer.read())
+            response = connection.getresponse()
+            answer = Answer(response.status, dict(response.getheaders()), response.read())
+            if method == "POST" and target == "/v1/peers" and answer.status == 201 and answer.json.get("profile"):
+                self.profiles.append(answer.json["profile"])
+            return answer
         finally:
             connection.close()
 

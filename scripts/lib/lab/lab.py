@@ -47,6 +47,8 @@ class Lab:
         self.directory.chmod(0o755)
         self.internet = Internet(self.mark)
         self.clients = []
+        # Called once by close(), when the programs have ended and their files are still there. What it raises goes to close()'s caller.
+        self.before_removal = None
         # Also when a Ctrl-C goes past everybody who would have called close().
         atexit.register(self.close)
         try:
@@ -88,8 +90,13 @@ class Lab:
         self.internet.close()
         for client in self.clients:
             client.disconnect()
-        if self._own_directory:
-            shutil.rmtree(self.directory, ignore_errors=True)
+        last_look, self.before_removal = self.before_removal, None
+        try:
+            if last_look is not None:
+                last_look()
+        finally:
+            if self._own_directory:
+                shutil.rmtree(self.directory, ignore_errors=True)
 
 
 def check_requirements():

@@ -24,6 +24,7 @@ class Host:
         self.name = name
         self.namespace = namespace
         self.uplinks = 0
+        self.addresses = []  # it ever had on the internet
 
     def command(self, *command):
         return ["ip", "netns", "exec", self.namespace, *[str(part) for part in command]]
@@ -74,6 +75,7 @@ class Internet:
 
     def _plug(self, host, address):
         host.uplinks += 1
+        host.addresses.append(address)
         here, there = f"to-{host.name}-{host.uplinks}", f"eth{host.uplinks - 1}"
         self.backbone.ip("link", "add", here, "type", "veth", "peer", "name", there, "netns", host.namespace)
         self.backbone.ip("link", "set", here, "master", "br0", "up")

@@ -168,6 +168,39 @@ void Registrations::grace(Caller, WallTime, std::string, Done<Changed<Registrati
   done(std::move(changed));
 }
 
+void Custody::add_hold(Caller caller, NewHold hold, Done<Changed<ledger::Hold>> done) {
+  gateway_.callers.push_back(std::move(caller));
+  Changed<ledger::Hold> placed;
+  placed.value.id = "h-1";
+  placed.value.owner_id = hold.person;
+  placed.value.address = hold.address;
+  placed.value.reason = hold.reason;
+  placed.value.approver = hold.approver;
+  placed.evidence = 30;
+  done(std::move(placed));
+}
+
+void Custody::holds(Done<std::vector<ledger::Hold>> done) { done(std::vector<ledger::Hold>{}); }
+
+void Custody::release_hold(Caller, std::string id, Done<NowOrWaiting<Released>> done) {
+  done(NowOrWaiting<Released>(Released{std::move(id), 31}));
+}
+
+void Custody::erase(Caller, std::string person, std::string, Done<NowOrWaiting<Erased>> done) {
+  if (person == "o-held") return done(Error{Errc::refused_by_policy, "a legal hold keeps this person's records: h-1", "person"});
+  if (person == "o-two") return done(NowOrWaiting<Erased>(Waiting{"c-1", kActErasure, WallTime{}, 32}));
+  done(NowOrWaiting<Erased>(Erased{std::move(person), WallTime{}, 33, 7, 2, true, {}}));
+}
+
+void Custody::confirmations(Done<std::vector<ledger::Confirmation>> done) {
+  done(std::vector<ledger::Confirmation>{{"c-1", kActErasure, R"({"person":"o-two"})", 4104, WallTime{}, WallTime{}}});
+}
+
+void Custody::confirm(Caller, std::string id, Done<Confirmed> done) {
+  if (id != "c-1") return done(Error{Errc::not_found, "nothing with this id waits for a confirmation", "id"});
+  done(Confirmed{kActErasure, 34, Erased{"o-two", WallTime{}, 34, 7, 2, false, "it is still under way"}});
+}
+
 void Operations::reload(Caller, Done<Reloaded> done) {
   done(Error{Errc::invalid_argument, "sanad.yaml:1:1: a: wrong\nsanad.yaml:2:1: b: wrong"});
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "control/service/custody.hpp"
 #include "control/service/peers.hpp"
 #include "control/service/queries.hpp"
 

@@ -29,6 +29,7 @@ struct ServerTest : ::testing::Test {
   service::Queries queries{gateway};
   service::Registrations registrations{gateway};
   service::Operations operations{gateway};
+  service::Custody custody{gateway};
   const uid_t uid = testing::ordinary_uid();
   std::unique_ptr<Server> server;
   std::thread loop;
@@ -38,7 +39,7 @@ struct ServerTest : ::testing::Test {
     ASSERT_TRUE(listener) << listener.error().message;
     access::RoleMap map;
     if (!roles.empty()) map.uids[uid] = roles;
-    const Services services{peers, queries, registrations, operations};
+    const Services services{peers, queries, registrations, operations, custody};
     server = std::make_unique<Server>(io, std::move(*listener), Limits{}, services, map);
     server->start();
     loop = std::thread([this] {
@@ -304,6 +305,37 @@ TEST_F(ServerTest, HidesPersonalDataFromNobodyWhoMaySeeIt) {
   const auto peer = boost::json::parse(ask("GET", "/v1/peers/p-1").body).at("peer").as_object();
   EXPECT_EQ(peer.at("name"), "ayesha-khan/d1");
   EXPECT_EQ(peer.at("connected").at("endpoint"), "198.51.100.7:51820");
+}
+
+TEST_F(ServerTest, PlacesAHoldAndReadsItsFieldsStrictly) {
+  start({Role::admin});
+  const auto placed = send_json("POST", "/v1/holds", R"({"address":"198.51.100.7","reason":"case 4711","approver":"court"})");
+  EXPECT_EQ(placed.status, 201);
+  EXPECT_NE(placed.body.find(R"("address":"198.51.100.7")"), std::string::npos) << placed.body;
+  for (const char* body : {R"({"reason":"r"})", R"({"address":"198.51.100","reason":"r","approver":"x"})",
+                           R"({"reason":"r","approver":"x","extra":1})", R"({"reason":"r","approver":"x","from":"yesterday"})"}) {
+    EXPECT_EQ(send_json("POST", "/v1/holds", body).status, 400) << body;
+  }
+  EXPECT_EQ(ask("DELETE", "/v1/holds/h-1").status, 200);
+  EXPECT_EQ(ask("GET", "/v1/holds").status, 200);
+}
+
+TEST_F(ServerTest, AnErasureIsDoneOrWaitsForASecondAdminOrIsRefused) {
+  start({Role::admin});
+  const auto erase = [this](const std::string& person) {
+    return send_json("POST", "/v1/erasures", R"({"reason":"request 17","person":")" + person + R"("})");
+  };
+  const auto done = erase("o-1");
+  EXPECT_EQ(done.status, 200);
+  EXPECT_NE(done.body.find(R"("overwritten":true)"), std::string::npos) << done.body;
+  const auto waiting = erase("o-two");
+  EXPECT_EQ(waiting.status, 202);
+  EXPECT_NE(waiting.body.find("sanad confirm c-1"), std::string::npos) << waiting.body;
+  EXPECT_EQ(erase("o-held").status, 403);
+  EXPECT_EQ(send_json("POST", "/v1/erasures", R"({"person":"o-1"})").status, 400);
+  EXPECT_NE(ask("GET", "/v1/confirmations").body.find(R"("request":{"person":"o-two"})"), std::string::npos);
+  EXPECT_NE(ask("POST", "/v1/confirmations/c-1").body.find(R"("overwritten":false)"), std::string::npos);
+  EXPECT_EQ(ask("POST", "/v1/confirmations/c-2").status, 404);
 }
 
 TEST_F(ServerTest, SaysAllErrorsOfAConfiguration) {
