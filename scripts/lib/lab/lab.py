@@ -10,7 +10,7 @@ import tempfile
 from .gateway import Gateway
 from .network import Internet
 from .shell import run
-from .wireguard import Client, Profile
+from .wireguard import Client, Profile, uses_kernel
 
 GATEWAY_ADDRESS = "203.0.113.10"
 GATEWAY_INSIDE = "10.66.0.1"
@@ -104,10 +104,10 @@ def check_requirements():
     missing = []
     if os.geteuid() != 0:
         missing.append("root: network namespaces are made")
-    for program in ("ip", "wg", "wireguard-go", "ping", "iperf3", "nft"):
+    for program in ("ip", "wg", "ping", "iperf3", "nft", *([] if uses_kernel() else ["wireguard-go"])):
         if shutil.which(program) is None:
             missing.append(f"{program} (scripts/setup installs it)")
-    if not pathlib.Path("/dev/net/tun").exists():
+    if not uses_kernel() and not pathlib.Path("/dev/net/tun").exists():
         missing.append("/dev/net/tun (modprobe tun; in a container: --device /dev/net/tun)")
     if not missing:
         probe = f"sanad-{secrets.token_hex(3)}-probe"

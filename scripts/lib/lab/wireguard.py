@@ -1,4 +1,5 @@
-"""WireGuard as `wg` shows it, and a client: a second wireguard-go, set up from the profile the gateway wrote."""
+"""WireGuard as `wg` shows it, and a client set up from the profile the gateway wrote: wireguard-go, or the kernel's own where
+SANAD_LAB_CLIENT=kernel says so (in scripts/vm; most hosts that run the lab have no kernel module to load)."""
 
 import json
 import os
@@ -68,15 +69,34 @@ class Profile:
         return Profile(re.sub(rf"(?m)^{key} *=.*\n", "", self.text))
 
 
+def uses_kernel():
+    return os.environ.get("SANAD_LAB_CLIENT") == "kernel"
+
+
 class Client:
-    """wireguard-go in `host`, on `interface`."""
+    """WireGuard in `host`, on `interface`."""
 
     def __init__(self, host, interface):
         self.host = host
         self.interface = interface
         self._process = None
+        self._link = False
 
     def connect(self, profile):
+        if uses_kernel():
+            self.host.ip("link", "add", self.interface, "type", "wireguard")
+            self._link = True
+        else:
+            self._start_userspace()
+        self.host.run("wg", "setconf", self.interface, "/dev/stdin", text_in=profile.stripped)
+        for address in profile.addresses:
+            self.host.ip("addr", "add", address, "dev", self.interface, *(["nodad"] if ":" in address else []))
+        self.host.ip("link", "set", self.interface, "mtu", str(profile.mtu or 1420), "up")
+        for route in profile.routes:
+            # An outer address inside a full tunnel would need wg-quick's rules; the labs use split tunnels only.
+            self.host.ip("route", "replace", route, "dev", self.interface)
+
+    def _start_userspace(self):
         self._process = self.host.start(
             "wireguard-go",
             "-f",
@@ -90,16 +110,9 @@ class Client:
             20,
             f"wireguard-go of {self.host.name} to answer",
         )
-        self.host.run("wg", "setconf", self.interface, "/dev/stdin", text_in=profile.stripped)
-        for address in profile.addresses:
-            self.host.ip("addr", "add", address, "dev", self.interface, *(["nodad"] if ":" in address else []))
-        self.host.ip("link", "set", self.interface, "mtu", str(profile.mtu or 1420), "up")
-        for route in profile.routes:
-            # An outer address inside a full tunnel would need wg-quick's rules; the labs use split tunnels only.
-            self.host.ip("route", "replace", route, "dev", self.interface)
 
     def server(self):
-        """The gateway as this client's wireguard-go sees it."""
+        """The gateway as this client sees it."""
         return next(iter(dump(self.host, self.interface).values()))
 
     def ping(self, address, seconds=20):
@@ -123,6 +136,10 @@ class Client:
 
     def disconnect(self):
         """Off without a word, as a laptop whose lid is shut."""
+        if self._link:
+            self._link = False
+            # Its namespace may be gone, and the link with it.
+            run("ip", "-n", self.host.namespace, "link", "delete", self.interface, check=False)
         if self._process is None:
             return
         self._process.kill()
