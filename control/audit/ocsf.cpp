@@ -264,9 +264,8 @@ EventDraft own_act(const Reporter& reporter, WallTime when, const Actor& actor, 
                    std::vector<Disclosable> personal) {
   if (!actor.role.empty()) details["role"] = actor.role;
   auto draft = own_event(reporter, when, name, std::move(details));
-  draft.event["actor"] = actor_json(actor);
   draft.personal = std::move(personal);
-  add_actor(draft.personal, actor);
+  add_actor(draft, actor);
   return draft;
 }
 

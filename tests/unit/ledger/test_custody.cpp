@@ -198,7 +198,7 @@ TEST_F(CustodyTest, PurgingSaysWhenAnotherProgramIsInTheWay) {
   ASSERT_TRUE(purge());
   must([&](Transaction& tx) { person(tx, 4); });
   reopen();
-  must([&](Transaction& tx) { EXPECT_EQ(tx.peer_counts().total, 4U); });
+  must([&](Transaction& tx) { EXPECT_EQ(tx.peer_counts(tx.now().wall).total, 4U); });
 }
 
 TEST(PageScrub, KnowsWhatOfAPageIsUsed) {
