@@ -78,8 +78,8 @@ Outcome<json::value> resolve_peer(const Client& client, std::string_view name, b
     return true;
   };
   if (auto listed = for_each(client, "/v1/peers", {{"match", std::string(name)}}, "peers", take); !listed) return listed.error();
-  // Listed only when asked for.
-  if (live.empty()) {
+  // Listed only when asked for; a name may have been given to another device since.
+  if (live.empty() && name.starts_with("p-")) {
     auto listed = for_each(client, "/v1/peers", {{"match", std::string(name)}, {"state", "revoked"}}, "peers", take);
     if (!listed) return listed.error();
   }

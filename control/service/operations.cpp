@@ -51,7 +51,8 @@ void Operations::reload(Caller caller, Done<Reloaded> done) {
           [reporter = gateway_.reporter(), actor = audit_actor(caller), change = std::move(change)](ledger::Transaction& txn) {
             return txn.append(audit::entity_management(reporter, txn.now().wall, actor, change));
           },
-          [this, out = std::move(out), config = std::move(*loaded), by = caller.actor.uid, done](Result<std::uint64_t> index) mutable {
+          [this, out = std::move(out), config = std::move(*loaded), by = caller.actor.uid,
+           done](Result<std::uint64_t> index) mutable {
             if (!index) return done(index.error());
             if (!out.changed.empty()) gateway_.apply_config(std::move(config), by);
             out.evidence = *index;

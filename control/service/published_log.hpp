@@ -82,8 +82,8 @@ class PublishedLog final {
   std::thread thread_;   // last: it uses the rest
 };
 
-// Leaves from `from` on, or from the first that is not past retention: the ones dropped from the ledger read from the log's bundles, with the disclosures that are left. On the
-// storage thread. Errors: those of LogReader.
+// Leaves from `from` on, or from the first that is not past retention: the ones dropped from the ledger read from the log's
+// bundles, with the disclosures that are left. On the storage thread. Errors: those of LogReader.
 Result<std::vector<ledger::StoredLeaf>> read_leaves(ledger::Transaction& txn, const std::filesystem::path& log,
                                                     std::uint64_t from, std::size_t limit);
 

@@ -266,9 +266,8 @@ TEST_F(CustodyTest, AHoldPlacedMeanwhileStopsAConfirmedErasure) {
 
 TEST_F(CustodyTest, AnErasureThatWasInterruptedIsCarriedOn) {
   const auto owner = person("Ayesha Khan");
-  ASSERT_TRUE(change<void>(*ledger_, [&](ledger::Transaction& txn) -> Result<void> {
-    return ledger::Custody(txn).begin_erasure(owner);
-  }));
+  ASSERT_TRUE(change<void>(*ledger_,
+                           [&](ledger::Transaction& txn) -> Result<void> { return ledger::Custody(txn).begin_erasure(owner); }));
   bool idle = false;
   for (int i = 0; i < 10 && !idle; ++i) {
     std::optional<bool> answer;
