@@ -144,7 +144,10 @@ void Store::checkpoint() {
 }
 
 bool Store::empty_log() {
+  // Whoever reads from it may do so for hours, and everybody's commits would wait with us.
+  sqlite3_busy_timeout(database_.getHandle(), 0);
   const int rc = sqlite3_wal_checkpoint_v2(database_.getHandle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  sqlite3_busy_timeout(database_.getHandle(), kBusyTimeoutMs);
   if (rc == SQLITE_BUSY) return false;
   if (rc != SQLITE_OK) throw SQLite::Exception(database_.getHandle(), rc);
   uncheckpointed_pages_ = 0;

@@ -3,13 +3,16 @@ verifies all the same, by us and by others' code."""
 
 import base64
 import datetime
+import http.client
 import ipaddress
 import json
 import os
 import pathlib
+import random
 import sqlite3
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -216,6 +219,43 @@ class Erasure(CustodyCase):
                 refused = judge([tampered])
                 self.assertEqual(refused.returncode, 1, refused.stdout)
                 self.assertIn(f"record {some['index']}", refused.stderr)
+
+
+class KilledWhileErasing(CustodyCase):
+    def test_what_was_begun_is_carried_on_and_what_was_not_is_as_it_was(self):
+        seed = int(os.environ.get("SANAD_SEED", random.randrange(1 << 30)))
+        print(f"SANAD_SEED={seed} ", end="", flush=True)
+        chance = random.Random(seed)
+        begun = 0
+        for number in range(8):
+            name = f"Person {chance.randrange(1 << 40):010x}"
+            person = self.admin.add_peer(owner={"name": name}, device="laptop", make_key=True)["peer"]
+            # Some hundred records that name the person.
+            for note in range(150):
+                self.admin.want("PATCH", f"/v1/peers/{person['id']}", {"note": f"{name} {note}"})
+            self.admin.want("DELETE", f"/v1/peers/{person['id']}")
+            self.gateway.after_polls(3)
+            owner = person["owner"]["id"]
+            asking = threading.Thread(target=self.try_to_erase, args=(owner,))
+            asking.start()
+            time.sleep(chance.random() * 0.02)
+            self.gateway.kill()
+            asking.join()
+            self.gateway.start()
+            erased = self.admin.peer(person["id"])["owner"]["erased"]
+            begun += erased is not None
+            if erased is None:
+                self.assertEqual(self.admin.peer(person["id"])["owner"]["name"], name)
+                self.assertEqual(self.erase(owner).status, 200)
+            until(lambda: files_with(self.gateway.state, [name.encode()]) == {}, 30, f"{name} to be gone")
+        print(f"{begun} of 8 had begun ", end="", flush=True)
+        self.verify()
+
+    def try_to_erase(self, owner):
+        try:
+            self.erase(owner)
+        except (OSError, http.client.HTTPException):
+            pass  # killed
 
 
 class DualControl(CustodyCase):

@@ -62,6 +62,32 @@ class LedgerFaults : public LedgerTest {
   fakes::Faults& faults_ = fakes::faulty_vfs();
 };
 
+TEST_F(LedgerFaults, APurgeThatFailsLosesNothingAndSucceedsLater) {
+  const auto purge = [this] {
+    std::promise<Result<void>> answer;
+    ledger().purge([&answer](Result<void> result) { answer.set_value(std::move(result)); });
+    return answer.get_future().get();
+  };
+  std::uint64_t next = 0;
+  std::vector<std::string> acknowledged;
+  for (const int code : {SQLITE_IOERR_FSYNC, SQLITE_IOERR_WRITE, SQLITE_IOERR_TRUNCATE, SQLITE_FULL}) {
+    for (int after = 0; after < 3; ++after) {
+      for (int i = 0; i < 5; ++i) acknowledged.push_back(add(next++).value().id);
+      faults_.code = code;
+      (code == SQLITE_IOERR_FSYNC ? faults_.syncs_left : faults_.writes_left) = after;
+      const auto purged = purge();
+      EXPECT_TRUE(purged || faults_.happened > 0) << purged.error().message;
+      faults_.clear();
+      ASSERT_NO_FATAL_FAILURE(expect_all(acknowledged));
+    }
+  }
+  // The first commit after a failure makes it writable again.
+  acknowledged.push_back(add(next++).value().id);
+  ASSERT_TRUE(purge());
+  reopen(options());
+  expect_all(acknowledged);
+}
+
 TEST_F(LedgerFaults, EverySyncAndEveryWriteFailsOnce) {
   auto with_checkpoints = options();
   with_checkpoints.idle_checkpoint_bytes = 100'000;  // every few changes
