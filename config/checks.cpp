@@ -262,6 +262,12 @@ void check_whole(const Config& config, const Places& places, std::vector<Problem
   if (config.sessions.checkpoint < config.sessions.poll_interval) {
     report.add("sessions.checkpoint", "shorter than sessions.poll_interval: there would be nothing new to keep");
   }
+  for (std::size_t i = 0; i < config.registration.crl_urls.size(); ++i) {
+    const std::string& url = config.registration.crl_urls[i];
+    const std::string path = fmt::format("registration.crl_urls[{}]", i);
+    if (!url.starts_with("http://") && !url.starts_with("https://")) report.add(path, "not a URL of http or https");
+    if (url.find_first_of(" @") != std::string::npos) report.add(path, "no spaces and no password belong into it");
+  }
   const auto& warn_before = config.registration.warn_before;
   if (std::adjacent_find(warn_before.begin(), warn_before.end()) != warn_before.end()) {
     report.add("registration.warn_before", "the same number of days twice");

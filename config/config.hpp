@@ -128,6 +128,8 @@ struct Registration {
   SecretSource private_key;           // default: <state_dir>/keys/registration.key
   std::vector<Anchor> anchors;        // empty: only the gateway's own self-level certificate can be in force
   std::vector<std::filesystem::path> crl_files;
+  std::vector<std::string> crl_urls;  // http or https
+  std::chrono::seconds crl_interval = std::chrono::hours{1};
   std::vector<IpAddress> public_addresses;  // empty: the host's own interfaces are asked; set behind 1:1 NAT
   std::vector<std::chrono::days> warn_before{std::chrono::days{30}, std::chrono::days{14}, std::chrono::days{7},
                                              std::chrono::days{1}};  // falling

@@ -272,6 +272,14 @@ std::vector<Key> make_keys() {
            "The key of that certificate, mode 0600; or credential:NAME."}));
   add(row("registration.crl_files", list(path(), 0, 32), [](const Scope& s) -> auto& { return s.config->registration.crl_files; },
           {"", "[/etc/sanad/association.crl]", "Lists of revoked certificates, PEM or DER."}));
+  add(row("registration.crl_urls", list(text(2048), 0, 32),
+          [](const Scope& s) -> auto& { return s.config->registration.crl_urls; },
+          {"", "[\"http://association.example/crl.pem\"]",
+           "The same, fetched over http or https. They are signed, so http is enough. What was fetched last is kept over "
+           "restarts."}));
+  add(row("registration.crl_interval", seconds(10, 7 * 86'400),
+          [](const Scope& s) -> auto& { return s.config->registration.crl_interval; },
+          {"", "1h", "How often they are fetched; after a failure, every minute at the latest."}));
   add(row("registration.public_addresses", list(of(Kind::address), 0, 64),
           [](const Scope& s) -> auto& { return s.config->registration.public_addresses; },
           {"", "[203.0.113.10]", "The gateway's public addresses, where they are not on its own interfaces (1:1 NAT)."}));

@@ -225,6 +225,19 @@ json::object registration_json(const service::RegistrationStatus& status) {
   return out;
 }
 
+json::object rotation_json(const service::RotationStatus& status) {
+  json::object out;
+  out["public_key"] = status.public_key.to_base64();
+  out["next_key"] = status.next_key ? json::value(status.next_key->to_base64()) : json::value(nullptr);
+  out["rotated_at"] = status.rotated ? json::value(to_rfc3339(*status.rotated)) : json::value(nullptr);
+  out["peers"] = status.peers;
+  json::array waiting;
+  for (const auto& peer : status.waiting)
+    waiting.push_back(json::object{{"id", peer.id}, {"name", peer.name()}, {"sequence", peer.version}});
+  out["waiting"] = std::move(waiting);
+  return out;
+}
+
 json::object status_json(const service::Status& status) {
   json::object out;
   out["version"] = SANAD_VERSION;

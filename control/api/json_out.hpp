@@ -19,6 +19,7 @@ boost::json::object standing_with_findings_json(const service::RegistrationStatu
 boost::json::object registration_json(const service::RegistrationStatus& status);
 // Errors: corrupt (the stored leaf is not JSON).
 Result<boost::json::object> leaf_json(const service::LeafView& view, Personal personal);
+boost::json::object rotation_json(const service::RotationStatus& status);
 boost::json::object evidence_json(std::uint64_t index);
 // {"at":..,"evidence":..}, or null when the person was not erased.
 boost::json::value erased_json(const ledger::Owner& owner);

@@ -52,6 +52,7 @@ int run_cli(int argc, const char* const* argv, Context context) {
   add_session_commands(app, chosen);
   add_registration_commands(app, chosen);
   add_registrar_commands(app, chosen);
+  add_interface_commands(app, chosen);
   add_log_commands(app, chosen);
   add_custody_commands(app, chosen);
   add_daemon_commands(app, chosen);

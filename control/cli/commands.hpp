@@ -21,6 +21,7 @@ void add_peer_bulk_commands(CLI::App& peer, Chosen& chosen);
 void add_session_commands(CLI::App& app, Chosen& chosen);
 void add_status_command(CLI::App& app, Chosen& chosen);
 void add_registration_commands(CLI::App& app, Chosen& chosen);
+void add_interface_commands(CLI::App& app, Chosen& chosen);
 void add_registrar_commands(CLI::App& app, Chosen& chosen);
 void add_log_commands(CLI::App& app, Chosen& chosen);
 void add_log_offline_commands(CLI::App& log, Chosen& chosen);

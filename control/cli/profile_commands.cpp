@@ -5,6 +5,8 @@
 #include "control/cli/commands.hpp"
 #include "control/cli/json_view.hpp"
 #include "control/cli/text.hpp"
+#include "control/registration/crl.hpp"
+#include "control/registration/genuine_list.hpp"
 #include "control/registration/profile.hpp"
 #include "gateway/base/durable_file.hpp"
 #include "gateway/base/encoding.hpp"
@@ -12,10 +14,50 @@
 namespace sanad::cli {
 namespace {
 
+// What scripts see of a profile that is not genuine: one exit status for each way. Listed in --help.
+struct Reason {
+  std::string_view check;  // registration::verify_profile's name of it
+  int exit;
+  std::string_view meaning;
+};
+constexpr Reason kReasons[] = {
+    {"form", 10, "no profile of Sanad's, or a line that none has"},
+    {"form.line_ends", 11, "Windows line ends (CR LF)"},
+    {"form.byte_order_mark", 12, "a byte order mark"},
+    {"form.order", 13, "lines in another order"},
+    {"signature.missing", 14, "no signature"},
+    {"signature.doubled", 15, "two signatures"},
+    {"signature", 16, "edited: the signature does not fit"},
+    {"certificate", 17, "nobody trusted vouches for the certificate"},
+    {"certificate.dates", 18, "the certificate is not in date"},
+    {"pin", 19, "another certificate than the pinned one"},
+    {"peer.public_key", 20, "the server key is not the registered one"},
+    {"peer.endpoint", 21, "the endpoint is not a registered one"},
+    {"sequence", 22, "an old profile"},
+    {"expires", 23, "the profile has expired"},
+    {"revoked", 24, "the registration was revoked"},
+    {"crl", 25, "the revocation list cannot be used"},
+    {"list.missing", 26, "not on the list of genuine gateways"},
+    {"list", 27, "the list of genuine gateways cannot be used"},
+};
+
+Exit exit_for(std::string_view check) {
+  for (const Reason& reason : kReasons) {
+    if (reason.check == check) return static_cast<Exit>(reason.exit);
+  }
+  return Exit::failure;
+}
+
+std::string exit_statuses() {
+  std::string text = "Exit status:\n  0   genuine\n";
+  for (const Reason& reason : kReasons) text += "  " + std::to_string(reason.exit) + "  " + std::string(reason.meaning) + "\n";
+  return text;
+}
+
 struct VerifyOptions {
   std::string file;
   std::vector<std::string> trust;
-  std::string level = "company", pin;
+  std::string level = "company", pin, list, crl;
   std::uint64_t least_sequence = 0;
   bool json = false;
 };
@@ -62,6 +104,18 @@ Outcome<void> verify(Context& context, const VerifyOptions& options) {
     if (!pin) return pin.error();
     check.pin = *pin;
   }
+  if (!options.crl.empty()) {
+    auto list = read_file(options.crl, registration::kMaxCrl);
+    if (!list) return failure_of(list.error());
+    check.revocation_list = *std::move(list);
+  }
+  if (!options.list.empty()) {
+    auto list = read_file(options.list, registration::kMaxGenuineList);
+    if (!list) return failure_of(list.error());
+    auto signature = read_file(options.list + ".sig", registration::kMaxListSignature);
+    if (!signature) return failure_of(signature.error());
+    check.genuine_list = {*std::move(list), Bytes(signature->begin(), signature->end())};
+  }
   auto text = read_file(options.file, registration::kMaxProfile);
   if (!text) return failure_of(std::move(text).error());
   auto genuine = registration::verify_profile(*text, check);
@@ -72,7 +126,7 @@ Outcome<void> verify(Context& context, const VerifyOptions& options) {
       const boost::json::object out{{"genuine", false}, {"check", error.field}, {"reason", error.message}};
       context.out << to_line(out) << "\n";
     }
-    return Failure{Exit::failure, "NOT GENUINE: " + error.message,
+    return Failure{exit_for(error.field), "NOT GENUINE: " + error.message,
                    error.hint.empty() ? "Do not use it; ask whoever runs the gateway for another" : error.hint};
   }
   if (options.json) {
@@ -99,6 +153,10 @@ void define_verify(CLI::App& command, VerifyOptions& o) {
   command.add_option("--level", o.level, "What the CAs of --trust are: company, association, regulator")->capture_default_str();
   command.add_option("--pin", o.pin, "The gateway certificate's SHA-256 fingerprint, got some other way");
   command.add_option("--least-sequence", o.least_sequence, "Refuse a profile older than the one you have");
+  command.add_option("--crl", o.crl, "The issuer's revocation list: refuse what is on it, or a list that is stale")
+      ->type_name("FILE");
+  command.add_option("--list", o.list, "The issuer's list of genuine gateways (and FILE.sig): refuse what is not on it")
+      ->type_name("FILE");
   command.add_flag("--json", o.json, "For programs");
 }
 
@@ -108,7 +166,8 @@ void add_profile_commands(CLI::App& app, Chosen& chosen) {
   CLI::App* profile = app.add_subcommand("profile", "A client's profile: is it a genuine gateway's?");
   profile->require_subcommand(1);
   add_command<VerifyOptions>(*profile, chosen, "verify", "Check a profile offline: who runs the gateway, and who says so",
-                             "sanad profile verify ayesha.conf --trust company-root.pem", define_verify, verify);
+                             "sanad profile verify ayesha.conf --trust company-root.pem\n\n" + exit_statuses(), define_verify,
+                             verify);
 }
 
 }  // namespace sanad::cli

@@ -211,14 +211,14 @@ Outcome<void> issue(Context& context, const IssueOptions& options) {
   return {};
 }
 
-Outcome<IssuedCertificate> chosen_certificate(registrar::Registrar& registrar, const std::string& which) {
+Outcome<IssuedCertificate> chosen_certificate(registrar::Registrar& registrar, const std::string& which, WallTime now) {
   std::vector<IssuedCertificate> found;
   auto looked = registrar.store().look([&]() -> Result<void> {
     found = registrar.store().search(which, 20);
     return {};
   });
   if (!looked) return registrar_failure(looked.error());
-  std::erase_if(found, [](const IssuedCertificate& one) { return one.revoked_at.has_value(); });
+  std::erase_if(found, [now](const IssuedCertificate& one) { return one.revoked_at.has_value() || one.ends < now; });
   if (found.empty())
     return Failure{Exit::not_found, "no certificate in force has this serial number, fingerprint, gateway or holder",
                    "Look for it: sanad registrar list " + which};
@@ -236,7 +236,7 @@ Outcome<void> revoke(Context& context, const RevokeOptions& options) {
         "--reason: one of unspecified, keyCompromise, affiliationChanged, superseded, cessationOfOperation, privilegeWithdrawn"};
   auto registrar = open_registrar(options.place);
   if (!registrar) return registrar.error();
-  auto certificate = chosen_certificate(*registrar, options.which);
+  auto certificate = chosen_certificate(*registrar, options.which, context.now());
   if (!certificate) return certificate.error();
   auto revoked = registrar->revoke(certificate->serial, *reason, context.now());
   if (!revoked) return registrar_failure(revoked.error());

@@ -23,7 +23,7 @@ struct ShowOptions {
 
 struct InstallOptions {
   std::string certificate, reference, valid_until, note;
-  bool json = false;
+  bool json = false, despite = false;
 };
 
 struct GraceOptions {
@@ -110,6 +110,7 @@ Outcome<void> install(Context& context, const InstallOptions& options) {
   json::object body{{"certificate_pem", *pem}};
   if (!options.reference.empty()) body["reference"] = options.reference;
   if (!options.note.empty()) body["note"] = options.note;
+  if (options.despite) body["despite_differences"] = true;
   if (!options.valid_until.empty()) {
     auto time = moment(context, options.valid_until, "authority_valid_until");
     if (!time) return time.error();
@@ -147,6 +148,8 @@ void add_registration_commands(CLI::App& app, Chosen& chosen) {
         command.add_option("--reference", o.reference, "The authority's reference")->type_name("REFERENCE");
         command.add_option("--valid-until", o.valid_until, "The end the authority gave")->type_name("DATE");
         command.add_option("--note", o.note, "Anything worth knowing")->type_name("TEXT");
+        command.add_flag("--despite-differences", o.despite,
+                         "Also when it is not what was asked for, or does not match this gateway");
         command.add_flag("--json", o.json, "For programs");
       },
       install);

@@ -23,7 +23,7 @@ struct RevocationState {
   std::optional<WallTime> revoked_at;
   std::string reason;  // RFC 5280 name ("keyCompromise"), empty when the list gives none
   std::optional<WallTime> next_update;
-  std::string detail;
+  std::string detail;  // what is wrong with the list, or why an older one is used
 };
 
 // Looks `verified`'s leaf up in a CRL (PEM or DER, whole file) signed by the certificate above it. A list that is malformed,

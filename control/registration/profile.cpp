@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 
+#include "control/registration/crl.hpp"
+#include "control/registration/genuine_list.hpp"
 #include "control/registration/openssl.hpp"
 #include "control/registration/standing.hpp"
 #include "gateway/base/encoding.hpp"
@@ -172,10 +174,12 @@ struct Parts {
   std::map<std::string, std::string, std::less<>> meta;    // "sequence" -> "3"
   std::map<std::string, std::string, std::less<>> values;  // "Peer.PublicKey" -> "..."
   std::vector<std::string> certificates;                   // base64
+  std::size_t last_rank = 0;                               // of the line before: they only rise
 };
 
-constexpr std::string_view kMetaNames[] = {"profile",  "device",      "retention-days", "issued",   "expires",
-                                           "sequence", "fingerprint", "reference",      "signature"};
+// Both in the order in which a profile has them.
+constexpr std::string_view kMetaNames[] = {"profile",  "device",      "retention-days", "issued",      "expires",
+                                           "sequence", "fingerprint", "reference",      "certificate", "signature"};
 constexpr std::string_view kValueNames[] = {"Interface.PrivateKey", "Interface.Address", "Interface.DNS",
                                             "Interface.MTU",        "Peer.PublicKey",    "Peer.PresharedKey",
                                             "Peer.AllowedIPs",      "Peer.Endpoint",     "Peer.PersistentKeepalive"};
@@ -184,22 +188,38 @@ Error bad_line(std::size_t number, std::string_view why) {
   return refuse("form", "line " + std::to_string(number) + ": " + std::string{why});
 }
 
+// The signature comes last, the other "# sanad-" lines first, the settings between.
+constexpr std::size_t kRankOfValues = 100;
+constexpr std::size_t kRankOfSignature = 200;
+
+std::size_t rank_of(std::string_view name, std::span<const std::string_view> names) {
+  return static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin());
+}
+
+// Sanad writes one order only: another one is an edited file, even where WireGuard reads the same from it.
+Result<void> check_order(Parts& parts, std::size_t rank, std::size_t number) {
+  if (rank < parts.last_rank)
+    return refuse("form.order", "line " + std::to_string(number) + ": the lines are not in the order in which Sanad writes them");
+  parts.last_rank = rank;
+  return {};
+}
+
 Result<void> take_meta(Parts& parts, std::string_view line, std::size_t number) {
   line.remove_prefix(kMeta.size());
   const std::size_t colon = line.find(": ");
   if (colon == std::string_view::npos) return bad_line(number, "a \"# sanad-\" line without a value");
   const std::string_view name = line.substr(0, colon);
   const std::string_view value = line.substr(colon + 2);
+  const std::size_t rank = rank_of(name, kMetaNames);
+  if (rank == std::size(kMetaNames)) return bad_line(number, "a \"# sanad-\" line that is not known here");
+  if (auto ok = check_order(parts, name == "signature" ? kRankOfSignature : rank, number); !ok) return ok;
   if (name == "certificate") {
     if (parts.certificates.size() == kMaxChain) return bad_line(number, "more than five certificates");
     parts.certificates.emplace_back(value);
     return {};
   }
-  if (std::find(std::begin(kMetaNames), std::end(kMetaNames), name) == std::end(kMetaNames)) {
-    return bad_line(number, "a \"# sanad-\" line that is not known here");
-  }
   if (!parts.meta.emplace(name, value).second) {
-    if (name == "signature") return refuse("signature", "the profile has two signatures; a genuine one has one");
+    if (name == "signature") return refuse("signature.doubled", "the profile has two signatures; a genuine one has one");
     return bad_line(number, "\"# sanad-" + std::string{name} + "\" is there twice");
   }
   return {};
@@ -228,6 +248,10 @@ Result<void> take_line(Parts& parts, std::string& section, std::string_view line
   }
   const std::string_view value = line.substr(equals + 3);
   const bool secret = name == "Interface.PrivateKey" || name == "Peer.PresharedKey";
+  // A client may put its secrets where it likes.
+  if (!secret && !parts.values.contains(name)) {
+    if (auto ok = check_order(parts, kRankOfValues + rank_of(name, kValueNames), number); !ok) return ok;
+  }
   // These two lines are outside the signature, so they must be nothing but a key.
   if (secret && !wg::secret_from_base64(value)) return bad_line(number, "not a WireGuard key");
   if (!parts.values.emplace(name, value).second) return bad_line(number, "the same setting is there twice");
@@ -236,9 +260,10 @@ Result<void> take_line(Parts& parts, std::string& section, std::string_view line
 
 Result<Parts> take_apart(std::string_view text) {
   if (text.size() > kMaxProfile) return refuse("form", "longer than 64 KiB; no profile is");
-  if (text.starts_with("\xef\xbb\xbf")) return refuse("form", "the file begins with a byte order mark: an editor has changed it");
+  if (text.starts_with("\xef\xbb\xbf"))
+    return refuse("form.byte_order_mark", "the file begins with a byte order mark: an editor has changed it");
   if (text.find('\r') != std::string_view::npos) {
-    return refuse("form", "the file has Windows line ends (CR LF): an editor or mail program has changed it");
+    return refuse("form.line_ends", "the file has Windows line ends (CR LF): an editor or mail program has changed it");
   }
   if (!text.starts_with(std::string{kFirstLine} + "\n"))
     return refuse("form", "not a Sanad profile: \"# sanad-profile: 1\" is not its first line");
@@ -299,7 +324,7 @@ Result<Verified> check_certificate(const Parts& parts, const ProfileCheck& check
     if (error.code == Errc::refused_by_policy) error.field = "certificate";
     return error;
   }
-  if (auto ok = check_dates(*verified, check.now); !ok) return ok.error();
+  if (auto ok = check_dates(*verified, check.now); !ok) return refuse("certificate.dates", ok.error().message);
   return verified;
 }
 
@@ -311,6 +336,25 @@ Result<void> check_signature(const Parts& parts, std::string_view text, const Ce
   if (!certificate) return certificate.error();
   if (!verifies_bytes(X509_get0_pubkey(certificate->get()), signed_part(text), *signature)) return edited;
   return {};
+}
+
+Result<void> check_lists(const ProfileCheck& check, const Verified& verified) {
+  if (check.revocation_list) {
+    const RevocationState state = check_crl(*check.revocation_list, verified, check.now);
+    if (state.status == RevocationState::Status::not_checked)
+      return refuse("crl", "the gateway only declares itself: no revocation list can speak of it");
+    if (state.status == RevocationState::Status::unavailable) return refuse("crl", state.detail);
+    if (state.status == RevocationState::Status::revoked) {
+      return refuse("revoked", "the gateway's registration was revoked by its issuer" +
+                                   (state.revoked_at ? " on " + to_date(*state.revoked_at) : std::string{}) +
+                                   (state.reason.empty() ? "" : " (" + state.reason + ")"));
+    }
+    if (state.stale)
+      return refuse("crl",
+                    "the revocation list is stale: a newer one was due on " + to_date(state.next_update.value_or(check.now)));
+  }
+  if (!check.genuine_list) return {};
+  return check_genuine_list(check.genuine_list->text, check.genuine_list->signature, verified, check.now);
 }
 
 Result<void> check_peer(const Parts& parts, const RegistrationClaims& claims) {
@@ -379,11 +423,14 @@ Result<std::string> sign_profile(std::string_view text, const PrivateKeyPem& reg
 Result<GenuineProfile> verify_profile(std::string_view text, const ProfileCheck& check) {
   auto parts = take_apart(text);
   if (!parts) return parts.error();
-  if (!parts->meta.contains("signature")) return refuse("signature", "the profile is not signed, or its signature was removed");
+  if (!parts->meta.contains("signature"))
+    return refuse("signature.missing", "the profile is not signed, or its signature was removed");
   auto verified = check_certificate(*parts, check);
   if (!verified) return verified.error();
-  if (auto ok = check_signature(*parts, text, verified->certificate); !ok) return ok.error();
+  // Before the signature, which an edited key or endpoint breaks as well: so that the answer names what was edited.
   if (auto ok = check_peer(*parts, verified->certificate.claims); !ok) return ok.error();
+  if (auto ok = check_signature(*parts, text, verified->certificate); !ok) return ok.error();
+  if (auto ok = check_lists(check, *verified); !ok) return ok.error();
 
   GenuineProfile profile;
   auto issued = time_of(*parts, "issued");

@@ -9,6 +9,7 @@
 
 #include "control/registration/certificate.hpp"
 #include "control/registration/verify.hpp"
+#include "gateway/base/encoding.hpp"
 #include "gateway/base/ip.hpp"
 #include "gateway/base/secret.hpp"
 #include "gateway/wg/key.hpp"
@@ -61,6 +62,12 @@ struct ProfileCheck {
   std::optional<Sha256> pin;                    // the certificate's fingerprint must be this; with a pin, anchors may be empty
   std::optional<std::uint64_t> least_sequence;  // lower ones are refused as old
   WallTime now;
+  std::optional<std::string> revocation_list;  // of the certificate's issuer (PEM or DER); must be usable and not stale
+  struct List {
+    std::string text;  // genuine_list.hpp
+    Bytes signature;
+  };
+  std::optional<List> genuine_list;  // of the certificate's issuer; must be usable, not stale, and name the certificate
 };
 
 struct GenuineProfile {
@@ -72,10 +79,13 @@ struct GenuineProfile {
   int retention_days = 0;
 };
 
-// Whether a genuine gateway wrote `text`. Each failure has its own message, and `field` names the check that failed: "form"
-// (CRLF, BOM, over-long, unknown line), "signature" (missing, doubled, wrong: something was edited), "certificate" (chain, level,
-// dates), "pin", "peer.public_key" (not the registered key), "peer.endpoint" (not a registered address, name or port),
-// "sequence" (older than least_sequence), "expires" (the profile's own end).
+// Whether a genuine gateway wrote `text`. Each failure has its own message, and `field` names the check that failed:
+// "form" (over-long, cut off, a line that no profile has), "form.line_ends" (CR LF), "form.byte_order_mark", "form.order" (lines
+// that are not in the order in which they are written), "signature.missing", "signature.doubled", "signature" (it does not fit:
+// something was edited), "certificate" (chain, level, damage), "certificate.dates", "pin", "peer.public_key" (not the registered
+// key), "peer.endpoint" (not a registered address, name or port), "revoked", "crl" (the revocation list cannot be used), "list"
+// (the list of the genuine cannot be used), "list.missing" (the gateway is not on it), "sequence" (older than least_sequence),
+// "expires" (the profile's own end).
 Result<GenuineProfile> verify_profile(std::string_view text, const ProfileCheck& check);
 
 // "genuine: run by Example Software (Pvt) Ltd, ..." and "recorded about you: ...", one line each.

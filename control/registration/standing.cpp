@@ -120,7 +120,8 @@ void judge_revocation(Standing& standing, const RevocationState& revocation, con
     standing.findings.push_back({FindingCode::revoked, std::move(detail)});
     escalate(standing, StandingKind::revoked, action_of(policy.on_revoked));
   }
-  if (revocation.status == RevocationState::Status::unavailable) {
+  // Also beside a good answer: of an older list, when the newer one could not be had.
+  if (revocation.status == RevocationState::Status::unavailable || !revocation.detail.empty()) {
     standing.findings.push_back({FindingCode::revocation_unavailable, revocation.detail});
   }
   if (revocation.stale) {
@@ -265,6 +266,15 @@ Standing standing(const std::optional<Installed>& installed, const RevocationSta
         {FindingCode::clock_unsynchronised, "the clock is not synchronised; dates were judged by it all the same"});
   }
   return result;
+}
+
+std::vector<Finding> mismatches(const RegistrationClaims& claims, const Facts& facts) {
+  Standing judged;
+  judge_facts(judged, claims, facts, {});
+  std::erase_if(judged.findings, [](const Finding& finding) {
+    return finding.code == FindingCode::address_unregistered || finding.code == FindingCode::address_unknown;
+  });
+  return judged.findings;
 }
 
 std::string sentence(const std::optional<Installed>& installed) {

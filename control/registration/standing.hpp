@@ -88,6 +88,10 @@ std::string_view to_string(FindingCode code) noexcept;
 Standing standing(const std::optional<Installed>& installed, const RevocationState& revocation, const Facts& facts,
                   const Policy& policy, WallTime now);
 
+// What of the live gateway is not as it is registered: key_mismatch, port_mismatch, address_mismatch. Asked before a certificate
+// is installed.
+std::vector<Finding> mismatches(const RegistrationClaims& claims, const Facts& facts);
+
 // Who runs the gateway and who says so, in one honest line; no line break, no full stop:
 //   self-declared by X, valid until 2027-11-24, not confirmed by anyone else
 //   declared by X, confirmed by P@SHA on 2026-12-01, reference 24-7781, valid until 2027-11-30

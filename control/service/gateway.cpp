@@ -8,6 +8,7 @@
 #include "control/service/expiry_warnings.hpp"
 #include "control/service/backend.hpp"
 #include "control/service/observation_record.hpp"
+#include "gateway/base/durable_file.hpp"
 #include "gateway/base/encoding.hpp"
 #include "gateway/base/log.hpp"
 
@@ -19,6 +20,14 @@ constexpr const char* kMetaStanding = "registration_standing";
 
 // By then a change is on the device, unless the daemon was killed again and again meanwhile.
 constexpr std::chrono::seconds kSettled{30};
+
+// After a failed fetch, where the schedule itself is not shorter.
+constexpr std::chrono::seconds kRetryList{60};
+
+// What was fetched last is kept, so that a restart while the server is out of reach forgets no revocation.
+std::filesystem::path kept_list(const config::Config& config, const std::string& url) {
+  return config.gateway.state_dir / "registration" / ("list-" + hex_encode(sha256(as_bytes(url))).substr(0, 16) + ".crl");
+}
 
 std::vector<std::string> interface_names(const config::Config& config) {
   std::vector<std::string> names;
@@ -64,7 +73,11 @@ Gateway::Gateway(boost::asio::io_context& loop, Worker& device, ledger::Ledger& 
       clock_watch_(loop, [this](ClockChange change) { on_clock(change); }),
       second_(loop),
       host_(loop),
-      minute_(loop) {
+      minute_(loop),
+      lists_(loop),
+      fetcher_([this, &loop](FetchedList list) {
+        boost::asio::post(loop, [this, list = std::move(list)]() mutable { on_fetched(std::move(list)); });
+      }) {
   for (std::size_t i = 0; i < config_.interfaces.size(); ++i) {
     InterfaceLoop::Sinks sinks{
         [this](Observation o, InterfaceLoop::Settled settled) { on_observed(std::move(o), std::move(settled)); },
@@ -101,7 +114,7 @@ void Gateway::start(std::function<void(Result<void>)> ready) {
             if (!installed)
               log::warn("the registration certificate in {} is not used: {}", config_.registration.certificate.string(),
                         installed.error().message);
-            start_interfaces(ready);
+            load_kept_lists([this, ready] { start_interfaces(ready); });
           });
         });
       });
@@ -209,6 +222,7 @@ void Gateway::start_interfaces(std::function<void(Result<void>)> ready) {
       check_host();
       every_second();
       every_minute();
+      fetch_lists();
       ready({});
     });
   }
@@ -386,6 +400,52 @@ void Gateway::every_minute() {
 
 // ---- Registration ----
 
+void Gateway::load_kept_lists(std::function<void()> next) {
+  device_.post([this, &loop = loop_, config = config_, next = std::move(next)] {
+    std::map<std::string, std::string> kept;
+    for (const auto& url : config.registration.crl_urls) {
+      if (auto text = read_file(kept_list(config, url), registration::kMaxCrl)) kept.emplace(url, std::move(*text));
+    }
+    boost::asio::post(loop, [this, kept = std::move(kept), next]() mutable {
+      registration_.set_kept(std::move(kept));
+      next();
+    });
+  });
+}
+
+void Gateway::fetch_lists() {
+  for (const auto& url : config_.registration.crl_urls) fetcher_.fetch(url);
+  lists_.expires_after(config_.registration.crl_interval);
+  lists_.async_wait([this](const boost::system::error_code& ec) {
+    if (!ec && !stopping_) fetch_lists();
+  });
+}
+
+void Gateway::on_fetched(FetchedList list) {
+  if (stopping_) return;
+  if (!list.problem.empty()) {
+    log::warn("couldn't fetch the revocation list {}: {}", list.url, list.problem);
+    lists_.expires_after(std::min<std::chrono::seconds>(config_.registration.crl_interval, kRetryList));
+    lists_.async_wait([this](const boost::system::error_code& ec) {
+      if (!ec && !stopping_) fetch_lists();
+    });
+  }
+  const auto file = kept_list(config_, list.url);
+  std::string text = list.text;
+  if (registration_.set_fetched(std::move(list), now().wall)) {
+    device_.post([file, text = std::move(text)] {
+      if (auto written = write_file_durably(file, text, 0644); !written) log::warn("{}", written.error().message);
+    });
+  }
+  judge_registration();
+}
+
+void Gateway::change_key(InterfaceLoop& interface, const wg::PrivateKey& key, const wg::PublicKey& public_key) {
+  const bool first = &interface == interfaces_.front().get();
+  interface.change_key(key, public_key);
+  if (first) registration_.set_gateway_key(public_key);
+}
+
 void Gateway::judge_registration() {
   const auto before = registration_.standing();
   if (!registration_.judge(now().wall)) return;
@@ -488,6 +548,7 @@ void Gateway::apply_config(config::Config config, uid_t by) {
     if (!loaded) log::warn("{}", loaded.error().message);
     judge_registration();
   });
+  fetch_lists();
   if (on_config) on_config(config_);
 }
 
@@ -505,7 +566,7 @@ void Gateway::committed() {
 
 void Gateway::stop(std::string reason, std::function<void()> stopped) {
   if (std::exchange(stopping_, true)) return;
-  for (auto* timer : {&second_, &host_, &minute_}) timer->cancel();
+  for (auto* timer : {&second_, &host_, &minute_, &lists_}) timer->cancel();
   clock_watch_.stop();
   refusals_.settle(true);
   boost::system::error_code ignored;

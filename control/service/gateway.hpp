@@ -25,6 +25,7 @@
 #include "control/service/clock_watch.hpp"
 #include "control/service/host_rules.hpp"
 #include "control/service/interface_loop.hpp"
+#include "control/service/list_fetcher.hpp"
 #include "control/service/recorder.hpp"
 #include "control/service/refusals.hpp"
 #include "control/service/registration_keeper.hpp"
@@ -87,6 +88,8 @@ class Gateway {
   // After an installation, a grace or new files: judge, record a change, act on it.
   void judge_registration();
   void reload_material(std::function<void(Result<void>)> done);
+  // Takes a new private key for one of the interfaces into use.
+  void change_key(InterfaceLoop& interface, const wg::PrivateKey& key, const wg::PublicKey& public_key);
   // Applies a configuration that passed all checks, at the request of `by`.
   void apply_config(config::Config config, uid_t by);
   // At whose request the configuration is in force; at the start the daemon's own.
@@ -133,6 +136,9 @@ class Gateway {
   void settle_due();
   void check_host();
   void every_minute();
+  void load_kept_lists(std::function<void()> next);
+  void fetch_lists();
+  void on_fetched(FetchedList list);
   void on_clock(ClockChange change);
   void record_standing(const registration::Standing& before, const registration::Standing& after);
 
@@ -160,6 +166,8 @@ class Gateway {
   boost::asio::steady_timer second_;
   boost::asio::steady_timer host_;
   boost::asio::steady_timer minute_;
+  boost::asio::steady_timer lists_;
+  ListFetcher fetcher_;
   WallTime next_due_;
   bool settling_ = false;
   std::uint64_t records_at_heartbeat_ = 0;

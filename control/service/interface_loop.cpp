@@ -72,6 +72,15 @@ void InterfaceLoop::set_device(wg::PrivateKey key, wg::PublicKey public_key) {
   desired_.fwmark = settings_.fwmark;
 }
 
+void InterfaceLoop::change_key(wg::PrivateKey key, wg::PublicKey public_key) {
+  set_device(key, public_key);
+  device_expected_ = true;
+  if (polling_)
+    poll_again_ = true;
+  else
+    poll();
+}
+
 // ---- What is wanted ----
 
 void InterfaceLoop::put_peers(std::vector<reconcile::DesiredPeer> peers, bool known) {

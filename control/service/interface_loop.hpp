@@ -71,6 +71,8 @@ class InterfaceLoop {
 
   // What is wanted, before start(). `leaving`: peers that must not be served and may still be on the device.
   void set_device(wg::PrivateKey key, wg::PublicKey public_key);
+  // The same while it runs: the next poll puts it on the device, as our own doing.
+  void change_key(wg::PrivateKey key, wg::PublicKey public_key);
   // `known`: the device may have them already (they were there before a restart), so that their absence is drift. Otherwise
   // they are our own change.
   void put_peers(std::vector<reconcile::DesiredPeer> peers, bool known = false);

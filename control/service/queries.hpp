@@ -10,6 +10,7 @@
 #include "control/service/peers.hpp"
 #include "control/service/request.hpp"
 #include "gateway/base/clock.hpp"
+#include "gateway/base/sha256.hpp"
 
 namespace sanad::service {
 
@@ -147,16 +148,49 @@ struct InstallRegistration {
   std::optional<std::string> reference;
   std::optional<WallTime> authority_valid_until;
   std::string note;
+  bool despite_differences = false;  // also when it is not what was asked for, or does not match the live gateway
+};
+
+// An application that was written: what it asks for, and its papers by their hashes alone.
+struct RecordRequest {
+  std::string request_pem;
+  struct Document {
+    std::string kind;
+    Sha256 sha256{};
+  };
+  std::vector<Document> documents;
+};
+
+// A server key that was changed, and who has not followed yet.
+struct RotationStatus {
+  wg::PublicKey public_key;                 // in use
+  std::optional<wg::PublicKey> next_key;    // made, and waiting for its certificate
+  std::optional<WallTime> rotated;          // when the key in use came
+  std::vector<ledger::PeerRecord> waiting;  // peers older than that which have not connected since: they hold the old profile
+  std::size_t peers = 0;                    // those older than that in all
 };
 
 class Registrations {
  public:
   explicit Registrations(Gateway& gateway) : gateway_(gateway) {}
-  // Errors: invalid_argument (not a registration certificate, key is not this gateway's, unknown issuer).
+  // Errors: invalid_argument (not a registration certificate, key is not this gateway's, unknown issuer), refused_by_policy (it
+  // is not what was asked for, or does not match the live gateway).
   void install(Caller caller, InstallRegistration input, Done<Changed<RegistrationStatus>> done);
   void grace(Caller caller, WallTime until, std::string announcement, Done<Changed<RegistrationStatus>> done);
+  // Kept until the next certificate is installed, which is then held against it. The value: SHA-256 of the request.
+  void record_request(Caller caller, RecordRequest input, Done<Changed<Sha256>> done);
+
+  // key_rotation.cpp. A certificate names the WireGuard key, so a new key needs a new certificate first: next_key() makes the key
+  // beside the one in use, rotate_key() takes its certificate and changes both at once. Errors: not_found (no such interface, no
+  // next key), unsupported (the key is the service manager's), those of install().
+  void next_key(Caller caller, std::string interface, Done<Changed<RotationStatus>> done);
+  void rotate_key(Caller caller, std::string interface, InstallRegistration input, Done<Changed<RotationStatus>> done);
+  void rotation(std::string interface, Done<RotationStatus> done);
 
  private:
+  void take_into_use(const Caller& caller, const std::string& interface, const InstallRegistration& input,
+                     const wg::PrivateKey& key, const wg::PublicKey& public_key, const Done<Changed<RotationStatus>>& done);
+
   Gateway& gateway_;
 };
 

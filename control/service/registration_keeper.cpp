@@ -122,17 +122,17 @@ std::vector<registration::Anchor> RegistrationKeeper::anchors_for(std::string_vi
   return anchors;
 }
 
-Result<registration::Verified> RegistrationKeeper::check(std::string_view chain_pem) const {
+Result<registration::Verified> RegistrationKeeper::check(std::string_view chain_pem, const wg::PublicKey& gateway_key) const {
   auto verified = registration::verify(chain_pem, anchors_for(chain_pem));
   if (!verified) return verified.error();
   if (material_.key) {
     if (auto matches = registration::check_key_matches(verified->certificate.pem, *material_.key); !matches)
       return matches.error();
   }
-  if (verified->certificate.claims.wireguard_key != gateway_key_)
+  if (verified->certificate.claims.wireguard_key != gateway_key)
     return Error{Errc::invalid_argument,
                  "the certificate is for another WireGuard key (" + verified->certificate.claims.wireguard_key.to_base64() +
-                     ") than this gateway's (" + gateway_key_.to_base64() + ")",
+                     ") than this gateway's (" + gateway_key.to_base64() + ")",
                  "certificate_pem", "ask the issuer for a certificate with this gateway's key"};
   return verified;
 }
@@ -141,19 +141,56 @@ Result<registration::Verified> RegistrationKeeper::check(std::string_view chain_
 registration::RevocationState RegistrationKeeper::revocation_of(const registration::Verified& verified, WallTime now) {
   using Word = registration::RevocationState::Status;
   registration::RevocationState out;
-  for (const auto& crl : material_.crls) {
-    auto state = registration::check_crl(crl.text, verified, now);
+  const auto weigh = [&](const std::string& name, const std::string& text, const std::string& problem) {
+    auto state = registration::check_crl(text, verified, now);
+    if (state.status == Word::not_checked) return;
+    if (!problem.empty()) state.detail = name + ": " + problem;
     if (state.status == Word::unavailable) {
-      // A file that is gone or half written takes nothing back of what its last good text said.
-      if (const auto before = good_crls_.find(crl.file); before != good_crls_.end())
+      // What is gone, half written or out of reach takes nothing back of what the last good list said.
+      if (const auto before = good_crls_.find(name); before != good_crls_.end()) {
+        const std::string why = std::move(state.detail);
         state = registration::check_crl(before->second, verified, now);
+        if (state.status != Word::unavailable) state.detail = why + "; the last good list is used";
+      }
     } else {
-      good_crls_[crl.file] = crl.text;
+      good_crls_[name] = text;
     }
     const bool says_more = out.status == Word::not_checked || (out.status == Word::unavailable && state.status == Word::good);
     if (state.status == Word::revoked || (says_more && out.status != Word::revoked)) out = std::move(state);
+  };
+  for (const auto& crl : material_.crls) weigh(crl.file.string(), crl.text, {});
+  for (const auto& url : settings_.crl_urls) {
+    const auto list = fetched_.find(url);
+    const auto kept = good_crls_.find(url);
+    if (list != fetched_.end())
+      weigh(url, list->second.text, list->second.problem);
+    else if (kept != good_crls_.end())
+      weigh(url, std::string{kept->second}, {});
   }
   return out;
+}
+
+bool RegistrationKeeper::set_fetched(FetchedList list, WallTime now) {
+  const std::string url = list.url;
+  const auto before = good_crls_.find(url);
+  const bool is_new = !list.text.empty() && (before == good_crls_.end() || before->second != list.text);
+  const bool usable =
+      is_new && installed_ &&
+      registration::check_crl(list.text, installed_->verified, now).status != registration::RevocationState::Status::unavailable;
+  fetched_[url] = std::move(list);
+  return usable;
+}
+
+registration::Facts RegistrationKeeper::facts(const wg::PublicKey& gateway_key) const {
+  return {.public_key = gateway_key,
+          .listen_port = listen_port_,
+          .public_addresses = material_.public_addresses,
+          .clock_synchronised = read_clock_sync().synchronised};
+}
+
+std::vector<registration::Finding> RegistrationKeeper::mismatches(const registration::RegistrationClaims& claims,
+                                                                  const wg::PublicKey& gateway_key) const {
+  return registration::mismatches(claims, facts(gateway_key));
 }
 
 bool RegistrationKeeper::judge(WallTime now) {
@@ -169,11 +206,7 @@ bool RegistrationKeeper::judge(WallTime now) {
     }
     if (record->grace_until) grace = registration::Grace{*record->grace_until, record->grace_announcement};
   }
-  registration::Facts facts{.public_key = gateway_key_,
-                            .listen_port = listen_port_,
-                            .public_addresses = material_.public_addresses,
-                            .clock_synchronised = read_clock_sync().synchronised};
-  auto standing = registration::standing(installed_, revocation, facts, policy_of(settings_, grace), now);
+  auto standing = registration::standing(installed_, revocation, facts(gateway_key_), policy_of(settings_, grace), now);
   // The clock's finding comes and goes with NTP and has its own records; it is shown, but is no change of standing.
   const auto weighty = [](const registration::Standing& s) {
     auto findings = s.findings;

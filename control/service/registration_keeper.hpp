@@ -14,6 +14,7 @@
 #include "control/ledger/records.hpp"
 #include "control/registration/profile.hpp"
 #include "control/registration/standing.hpp"
+#include "control/service/list_fetcher.hpp"
 #include "control/service/queries.hpp"
 
 namespace sanad::service {
@@ -45,8 +46,19 @@ class RegistrationKeeper {
   void set_history(std::vector<ledger::RegistrationRecord> history) { history_ = std::move(history); }
 
   // Checks a chain as install does: form, chain to a configured anchor (or itself: self level), the registration key, the
-  // gateway's WireGuard key. invalid_argument or refused_by_policy.
-  [[nodiscard]] Result<registration::Verified> check(std::string_view chain_pem) const;
+  // gateway's WireGuard key (or the one it is about to have). invalid_argument or refused_by_policy.
+  [[nodiscard]] Result<registration::Verified> check(std::string_view chain_pem) const { return check(chain_pem, gateway_key_); }
+  [[nodiscard]] Result<registration::Verified> check(std::string_view chain_pem, const wg::PublicKey& gateway_key) const;
+  // What of the live gateway is not as `claims` register it.
+  [[nodiscard]] std::vector<registration::Finding> mismatches(const registration::RegistrationClaims& claims,
+                                                              const wg::PublicKey& gateway_key) const;
+  void set_gateway_key(const wg::PublicKey& key) { gateway_key_ = key; }
+  [[nodiscard]] const wg::PublicKey& gateway_key() const { return gateway_key_; }
+
+  // Lists that were fetched before a restart, by URL.
+  void set_kept(std::map<std::string, std::string> lists) { good_crls_.merge(lists); }
+  // A list that was fetched, or why it was not. True when its text is new and usable: worth keeping over a restart.
+  bool set_fetched(FetchedList list, WallTime now);
 
   // Judges again. True when kind, action, threshold or findings changed.
   bool judge(WallTime now);
@@ -64,12 +76,15 @@ class RegistrationKeeper {
   registration::RevocationState revocation_of(const registration::Verified& verified, WallTime now);
   [[nodiscard]] std::vector<registration::Anchor> anchors_for(std::string_view chain_pem) const;
 
+  [[nodiscard]] registration::Facts facts(const wg::PublicKey& gateway_key) const;
+
   config::Registration settings_;
   wg::PublicKey gateway_key_;
   std::uint16_t listen_port_;
   RegistrationMaterial material_;
-  std::vector<ledger::RegistrationRecord> history_;         // oldest first; the last is in force
-  std::map<std::filesystem::path, std::string> good_crls_;  // the last usable text of each list, in case the file breaks
+  std::vector<ledger::RegistrationRecord> history_;  // oldest first; the last is in force
+  std::map<std::string, std::string> good_crls_;     // by file or URL: the last usable text, in case a newer one cannot be had
+  std::map<std::string, FetchedList> fetched_;       // by URL: the last attempt
   std::optional<registration::Installed> installed_;
   registration::Standing standing_;
 };

@@ -1,5 +1,7 @@
 #include <utility>
 
+#include "control/registration/dossier.hpp"
+#include "control/registration/request.hpp"
 #include "control/service/gateway.hpp"
 #include "control/service/peer_evidence.hpp"
 #include "control/service/queries.hpp"
@@ -13,10 +15,30 @@ namespace {
 constexpr std::size_t kMaxReference = 64;      // as the certificate's own field
 constexpr std::size_t kMaxAnnouncement = 500;  // bytes
 
+// meta: the application written last (PEM), until a certificate is installed.
+constexpr const char* kMetaRequest = "registration_request";
+
 struct History {
   std::vector<ledger::RegistrationRecord> records;
   std::uint64_t evidence = 0;
 };
+
+Error differs(std::string_view what, const std::vector<std::string>& differences) {
+  std::string text = std::string{what} + ":";
+  for (const auto& one : differences) text += "\n  " + one;
+  return {Errc::refused_by_policy, std::move(text), "certificate_pem",
+          "ask the issuer for another certificate, or put the gateway right; --despite-differences installs it all the same"};
+}
+
+Result<void> check_against_request(ledger::Transaction& txn, const registration::RegistrationClaims& certified) {
+  const auto pem = txn.meta(kMetaRequest);
+  if (!pem || pem->empty()) return {};
+  const auto request = registration::parse_request(*pem);
+  if (!request) return {};
+  const auto found = registration::differences(request->claims, certified);
+  if (found.empty()) return {};
+  return differs("the certificate is not what was asked for", found);
+}
 
 Result<void> check_text(const char* field, const std::string& text, std::size_t max) {
   if (text.size() > max) return Error{Errc::invalid_argument, "too long (at most " + std::to_string(max) + " bytes)", field};
@@ -35,9 +57,20 @@ void Registrations::install(Caller caller, InstallRegistration input, Done<Chang
     error.field = "certificate_pem";  // what the caller sent, whichever claim of it is wrong: the message says that
     return done(error);
   }
+  const auto& claims = verified->certificate.claims;
+  if (!input.despite_differences) {
+    std::vector<std::string> wrong;
+    for (const auto& finding : gateway_.registration().mismatches(claims, gateway_.registration().gateway_key()))
+      wrong.push_back(finding.detail);
+    if (!wrong.empty()) return done(differs("the certificate does not match this gateway", wrong));
+  }
   const std::string fingerprint = hex_encode(verified->certificate.fingerprint);
   gateway_.change<History>(
-      [input, fingerprint, caller, reporter = gateway_.reporter()](ledger::Transaction& txn) -> Result<History> {
+      [input, fingerprint, caller, claims, reporter = gateway_.reporter()](ledger::Transaction& txn) -> Result<History> {
+        if (!input.despite_differences) {
+          if (auto same = check_against_request(txn, claims); !same) return same.error();
+        }
+        txn.set_meta(kMetaRequest, "");
         audit::EntityChange change{
             .verb = audit::EntityVerb::create, .action = "install", .type = "registration", .id = fingerprint};
         if (!reporter.certificate_fingerprint.empty()) change.details["replaces"] = reporter.certificate_fingerprint;
@@ -64,6 +97,32 @@ void Registrations::install(Caller caller, InstallRegistration input, Done<Chang
           if (auto written = write_file_durably(path, pem, 0644); !written) log::warn("{}", written.error().message);
         });
         done(Changed<RegistrationStatus>{gateway_.registration().status(), history->evidence});
+      });
+}
+
+void Registrations::record_request(Caller caller, RecordRequest input, Done<Changed<Sha256>> done) {
+  auto request = registration::parse_request(input.request_pem);
+  if (!request) {
+    Error error = request.error();
+    error.field = "request_pem";
+    return done(error);
+  }
+  const Sha256 digest = sha256(as_bytes(input.request_pem));
+  gateway_.change<std::uint64_t>(
+      [input = std::move(input), digest, caller,
+       reporter = gateway_.reporter()](ledger::Transaction& txn) -> Result<std::uint64_t> {
+        audit::EntityChange change{
+            .verb = audit::EntityVerb::other, .action = "request", .type = "registration", .id = hex_encode(digest)};
+        boost::json::array documents;
+        for (const auto& document : input.documents)
+          documents.push_back(boost::json::object{{"kind", document.kind}, {"sha256", hex_encode(document.sha256)}});
+        change.details["documents"] = std::move(documents);
+        txn.set_meta(kMetaRequest, input.request_pem);
+        return txn.append(audit::entity_management(reporter, txn.now().wall, audit_actor(caller), std::move(change)));
+      },
+      [digest, done = std::move(done)](Result<std::uint64_t> evidence) {
+        if (!evidence) return done(evidence.error());
+        done(Changed<Sha256>{digest, *evidence});
       });
 }
 

@@ -27,6 +27,7 @@ CHANGES = 500
 IMPORTED = 65_536
 IDLE_PEERS = 10_000
 RESTART_LEAVES = 10_000_000
+CERTIFICATES, REVOKED = 100_000, 10_000
 IDLE_SECONDS = 65  # more than six polls at the default of 10 s
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -185,6 +186,34 @@ class Bench:
                 Figure("wireguard-go: one core", 100 * backend_used / seconds, "%", note="the backend itself, not counted above"),
                 Figure("wireguard-go: resident", backend_resident, "MiB")]
 
+    def registrar(self):
+        place = self.directory / "registrar"
+        began = time.perf_counter()
+        subprocess.run([self.binaries / "bench" / "registrar_fill", place, str(CERTIFICATES), str(REVOKED)], check=True)
+        filled = time.perf_counter() - began
+
+        def timed(*arguments):
+            began = time.perf_counter()
+            subprocess.run([self.binaries / "sanad", *arguments], check=True, capture_output=True)
+            return (time.perf_counter() - began) * 1000
+
+        issues = [timed("registrar", "issue", "--dir", place, place / f"more-{i}.csr", "--out", place / "one.pem") for i in range(20)]
+        lists = [timed("registrar", "crl", "--dir", place) for _ in range(3)]
+        dues = [timed("registrar", "list", "--dir", place, "--due", "30d") for _ in range(5)]
+        checks = [timed("profile", "verify", place / "profile.conf", "--trust", place / "ca.pem") for _ in range(50)]
+        starts = [timed("--version") for _ in range(20)]
+        with DiskProbe(self.directory) as disk:
+            syncs = [disk.sync() * 1000 for _ in range(50)]
+        note = f"{CERTIFICATES:,} issued; the whole command, log and files durable"
+        return [Figure("registrar issue p50", percentile(issues, 0.5), "ms", most=50, note=note),
+                Figure("registrar issue p95", percentile(issues, 0.95), "ms"),
+                Figure("registrar crl p50", percentile(lists, 0.5), "ms", most=2000, note=f"{REVOKED:,} revoked"),
+                Figure("registrar list --due 30d p50", percentile(dues, 0.5), "ms", most=1000),
+                Figure("profile verify p50", percentile(checks, 0.5), "ms", most=20, note="a whole process, one file"),
+                Figure("sanad --version p50", percentile(starts, 0.5), "ms", note="what starting any command costs"),
+                Figure("fdatasync p50", percentile(syncs, 0.5), "ms", note="the same disk, just after"),
+                Figure("filling it", filled, "s", note="keys, requests and all")]
+
     def tracker(self):
         program = self.binaries / "tests" / "test_tracker_simulation"
         done = subprocess.run([program], capture_output=True, text=True)
@@ -299,7 +328,8 @@ def main():
     arguments = parser.parse_args()
     # Ctrl-C and a polite kill both run every `finally` on the way out: namespaces and programs go away.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    known = {"admin": Bench.admin, "append": Bench.append, "import": Bench.import_, "idle": Bench.idle, "log": Bench.log, "tracker": Bench.tracker}
+    known = {"admin": Bench.admin, "append": Bench.append, "import": Bench.import_, "idle": Bench.idle, "log": Bench.log,
+             "registrar": Bench.registrar, "tracker": Bench.tracker}
     wanted = list(known) if "all" in arguments.what else arguments.what
     if set(wanted) & {"admin", "import", "idle"} and (missing := check_requirements()):
         raise SystemExit("bench: missing: " + "; ".join(missing))

@@ -1,4 +1,4 @@
-// sanad_test_certs: a company's root, and a registration certificate for one gateway under it. What `sanad registrar` will do
+// sanad_test_certs: a company's root, and a registration certificate for one gateway under it. What `sanad registrar` does
 // with policy, records and revocation; here only so that demo and tests have a certificate that somebody else than the gateway
 // signed.
 

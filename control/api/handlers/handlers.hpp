@@ -25,6 +25,11 @@ void list_log_entries(const Context& context, Call call, Reply reply);
 void get_registration(const Context& context, Call call, Reply reply);
 void install_registration(const Context& context, Call call, Reply reply);
 void record_grace(const Context& context, Call call, Reply reply);
+void record_request(const Context& context, Call call, Reply reply);
+
+void get_key_rotation(const Context& context, Call call, Reply reply);
+void make_next_key(const Context& context, Call call, Reply reply);
+void rotate_key(const Context& context, Call call, Reply reply);
 
 void list_holds(const Context& context, Call call, Reply reply);
 void place_hold(const Context& context, Call call, Reply reply);

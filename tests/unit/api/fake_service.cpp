@@ -201,6 +201,28 @@ void Custody::confirm(Caller, std::string id, Done<Confirmed> done) {
   done(Confirmed{kActErasure, 34, Erased{"o-two", WallTime{}, 34, 7, 2, false, "it is still under way"}});
 }
 
+void Registrations::record_request(Caller, RecordRequest input, Done<Changed<Sha256>> done) {
+  Changed<Sha256> changed;
+  changed.value[0] = static_cast<std::uint8_t>(input.documents.size());
+  changed.evidence = 23;
+  done(std::move(changed));
+}
+
+void Registrations::next_key(Caller, std::string interface, Done<Changed<RotationStatus>> done) {
+  if (interface != "wg0") return done(Error{Errc::not_found, "no interface " + interface + " is configured"});
+  Changed<RotationStatus> changed;
+  changed.evidence = 24;
+  done(std::move(changed));
+}
+
+void Registrations::rotate_key(Caller, std::string, InstallRegistration, Done<Changed<RotationStatus>> done) {
+  Changed<RotationStatus> changed;
+  changed.evidence = 25;
+  done(std::move(changed));
+}
+
+void Registrations::rotation(std::string, Done<RotationStatus> done) { done(RotationStatus{}); }
+
 void Operations::reload(Caller, Done<Reloaded> done) {
   done(Error{Errc::invalid_argument, "sanad.yaml:1:1: a: wrong\nsanad.yaml:2:1: b: wrong"});
 }

@@ -75,7 +75,7 @@ TEST_F(ProfileVerify, ByPinAlone) {
   std::string other = fingerprint_;
   other[0] = other[0] == '0' ? '1' : '0';
   const Ran ran = verify({"--pin", other});
-  EXPECT_EQ(ran.exit, 1);
+  EXPECT_EQ(ran.exit, 19);
   EXPECT_NE(ran.err.find("NOT GENUINE"), std::string::npos) << ran.err;
 }
 
@@ -86,13 +86,13 @@ TEST_F(ProfileVerify, AnEditedEndpointIsRefused) {
   edited.replace(at, 23, "Endpoint = 203.0.113.66");
   write("profile.conf", edited);
   const Ran ran = verify({"--trust", directory_.at("root.pem"), "--json"});
-  EXPECT_EQ(ran.exit, 1);
+  EXPECT_EQ(ran.exit, 21);
   EXPECT_NE(ran.err.find("NOT GENUINE"), std::string::npos) << ran.err;
   EXPECT_NE(ran.out.find("\"genuine\":false"), std::string::npos) << ran.out;
 }
 
 TEST_F(ProfileVerify, AnOlderProfileIsRefusedAndNoTrustIsAUsageError) {
-  EXPECT_EQ(verify({"--trust", directory_.at("root.pem"), "--least-sequence", "4"}).exit, 1);
+  EXPECT_EQ(verify({"--trust", directory_.at("root.pem"), "--least-sequence", "4"}).exit, 22);
   EXPECT_EQ(verify({"--trust", directory_.at("root.pem"), "--least-sequence", "3"}).exit, 0);
   EXPECT_EQ(verify({}).exit, 2);
   EXPECT_EQ(verify({"--pin", "zz"}).exit, 2);

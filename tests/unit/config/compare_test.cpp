@@ -94,6 +94,8 @@ TEST(Compare, EveryKeyThatCanDifferDoes) {
       {"registration: {on_mismatch: warn}\n", "registration.on_mismatch"},
       {"registration: {on_revoked: warn}\n", "registration.on_revoked"},
       {"registration: {crl_files: [/a.pem]}\n", "registration.crl_files"},
+      {"registration: {crl_urls: [\"http://a/crl\"]}\n", "registration.crl_urls"},
+      {"registration: {crl_interval: 5m}\n", "registration.crl_interval"},
       {"registration: {anchors: [{file: /a.pem, level: self, name: x}]}\n", "registration.anchors[0]"},
       {"retention: {sessions: 1d}\n", "retention.sessions"},
       {"limits: {connections: 5}\n", "limits.connections"},

@@ -274,6 +274,14 @@ TEST(BadConfig, FilesOfTheRegistration) {
                           HasSubstr("f:8:14: registration.anchors[0].file: couldn't open /nowhere.pem")));
 }
 
+TEST(BadConfig, WhereListsComeFrom) {
+  const std::string head = std::string(kSmallest) + "registration:\n";
+  EXPECT_THAT(errors_of(head + "  crl_urls: [\"ftp://a/crl\", \"http://u:p@a/crl\"]\n"),
+              ElementsAre(HasSubstr("registration.crl_urls[0]: not a URL of http or https"),
+                          HasSubstr("registration.crl_urls[1]: no spaces and no password belong into it")));
+  EXPECT_THAT(errors_of(head + "  crl_interval: 1s\n"), ElementsAre(HasSubstr("registration.crl_interval")));
+}
+
 TEST(BadConfig, NotYaml) {
   EXPECT_THAT(errors_of("gateway: {id: x\n"), ElementsAre(HasSubstr("not valid YAML: ")));
   EXPECT_THAT(errors_of("gateway:\n\tid: x\n"), ElementsAre(HasSubstr("f:2:")));

@@ -4,6 +4,8 @@
 
 #include <functional>
 
+#include "control/registration/genuine_list.hpp"
+#include "control/registration/revocation_list.hpp"
 #include "control/registration/standing.hpp"
 #include "gateway/base/encoding.hpp"
 #include "tests/unit/registration/support.hpp"
@@ -170,7 +172,7 @@ TEST(Profile, AnIntermediateTravelsWithIt) {
   const Authority member = below(root, "Member", 0);
   const Gateway gateway = confirmed_by(member);
   const std::string text = sign_profile(write_profile(example_input(gateway, member.pem)).value(), gateway.key).value();
-  auto profile = verify_profile(text, {{{root.pem, Level::association, ""}}, {}, {}, kNow});
+  auto profile = verify_profile(text, {{{root.pem, Level::association, ""}}, {}, {}, kNow, {}, {}});
   ASSERT_TRUE(profile) << profile.error().message;
   EXPECT_EQ(profile->verified.chain_subjects.size(), 3U);
 }
@@ -178,7 +180,7 @@ TEST(Profile, AnIntermediateTravelsWithIt) {
 TEST(Profile, APinIsEnoughOrComesOnTop) {
   const Scene scene;
   const Sha256 fingerprint = parse_certificate(scene.gateway.pem)->fingerprint;
-  ProfileCheck check{{}, fingerprint, {}, kNow};
+  ProfileCheck check{{}, fingerprint, {}, kNow, {}, {}};
   auto pinned = verify_profile(scene.text, check);
   ASSERT_TRUE(pinned) << pinned.error().message;
   EXPECT_EQ(pinned->verified.level, Level::self);
@@ -186,7 +188,7 @@ TEST(Profile, APinIsEnoughOrComesOnTop) {
   EXPECT_EQ(verify_profile(scene.text, check)->verified.level, Level::association);
   check.pin = Sha256{};
   EXPECT_EQ(verify_profile(scene.text, check).error().field, "pin");
-  check = {{}, {}, {}, kNow};
+  check = {{}, {}, {}, kNow, {}, {}};
   EXPECT_EQ(verify_profile(scene.text, check).error().field, "certificate");
 }
 
@@ -216,24 +218,24 @@ TEST(Profile, EveryDamageHasItsMessage) {
     const char* field;
     const char* message;
   } rows[] = {
-      {replaced(text, "203.0.113.10:51820", "198.51.100.66:51820"), "signature", "edited after it was issued"},
-      {replaced(text, "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=", kShared), "signature", "edited after it was issued"},
-      {replaced(text, "DNS = 10.66.0.1\nMTU = 1420", "MTU = 1420\nDNS = 10.66.0.1"), "signature", "edited after it was issued"},
+      {replaced(text, "203.0.113.10:51820", "198.51.100.66:51820"), "peer.endpoint", "not an address or name in the certificate"},
+      {replaced(text, "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=", kShared), "peer.public_key", "not the registered gateway"},
+      {replaced(text, "DNS = 10.66.0.1\nMTU = 1420", "MTU = 1420\nDNS = 10.66.0.1"), "form.order", "not in the order"},
       {replaced(text, "sanad-sequence: 3", "sanad-sequence: 4"), "signature", "edited after it was issued"},
       {replaced(text, "AllowedIPs = 10.66.0.0/16", "AllowedIPs = 0.0.0.0/0"), "signature", "edited after it was issued"},
       {replaced(text, "confirmed by P@SHA", "confirmed by PTA"), "signature", "edited after it was issued"},
       {text.substr(0, signature_at) + other_signature, "signature", "edited after it was issued"},
       {text.substr(0, signature_at) + "# sanad-signature: !\n", "signature", "edited after it was issued"},
-      {text.substr(0, signature_at), "signature", "not signed, or its signature was removed"},
-      {text + signature_line, "signature", "two signatures"},
+      {text.substr(0, signature_at), "signature.missing", "not signed, or its signature was removed"},
+      {text + signature_line, "signature.doubled", "two signatures"},
       {text + "PostUp = reboot\n", "form", "follows the signature"},
       {replaced(text, "MTU = 1420", "PostUp = reboot"), "form", "not a line that Sanad writes"},
       {replaced(text, "MTU = 1420", "MTU = 1420\nMTU = 1420"), "form", "there twice"},
       {replaced(text, "# sanad-sequence: 3\n", "# sanad-sequence: 3\n# sanad-sequence: 9\n"), "form", "there twice"},
       {replaced(text, "# sanad-sequence", "# sanad-colour"), "form", "not known here"},
       {replaced(text, "[Peer]", "[Peer]\n[Peer]"), "form", "not a line"},
-      {crlf, "form", "CR LF"},
-      {"\xef\xbb\xbf" + text, "form", "byte order mark"},
+      {crlf, "form.line_ends", "CR LF"},
+      {"\xef\xbb\xbf" + text, "form.byte_order_mark", "byte order mark"},
       {text.substr(0, text.size() - 1), "form", "cut off"},
       {"[Interface]\n", "form", "not a Sanad profile"},
       {"", "form", "not a Sanad profile"},
@@ -284,6 +286,40 @@ TEST(Profile, DatesAndSequence) {
   EXPECT_EQ(verify_profile(scene.text, scene.check).error().message, "the profile expired on 2027-06-01; ask for a new one");
   scene.check.now = *parse_rfc3339("2027-12-01T00:00:00Z");
   EXPECT_EQ(verify_profile(scene.text, scene.check).error().message, "expired on 2027-11-30");
+}
+
+TEST(Profile, TheIssuersListsAreAskedWhenGiven) {
+  const Scene scene;
+  const Certificate certificate = parse_certificate(scene.gateway.pem).value();
+  const auto list_of = [&](std::vector<RevokedCertificate> revoked, const char* next = "2026-11-30T00:00:00Z") {
+    return make_revocation_list(scene.root.issuer(),
+                                {1, *parse_rfc3339("2026-11-20T00:00:00Z"), *parse_rfc3339(next), std::move(revoked)})
+        .value();
+  };
+  const auto field_with = [&](auto change) {
+    ProfileCheck check = scene.check;
+    change(check);
+    const auto profile = verify_profile(scene.text, check);
+    return profile ? std::string{} : profile.error().field;
+  };
+  EXPECT_EQ(field_with([&](ProfileCheck& c) { c.revocation_list = list_of({}); }), "");
+  EXPECT_EQ(field_with([&](ProfileCheck& c) { c.revocation_list = list_of({{certificate.serial, kNow}}); }), "revoked");
+  EXPECT_EQ(field_with([&](ProfileCheck& c) { c.revocation_list = list_of({}, "2026-11-21T00:00:00Z"); }), "crl");
+  EXPECT_EQ(field_with([&](ProfileCheck& c) { c.revocation_list = "garbage"; }), "crl");
+
+  GenuineList genuine{"P@SHA", 1, *parse_rfc3339("2026-11-20T00:00:00Z"), *parse_rfc3339("2026-11-30T00:00:00Z"), {}};
+  const auto signed_list = [&] {
+    const std::string text = write_genuine_list(genuine);
+    return ProfileCheck::List{text, sign_genuine_list(text, scene.root.issuer()).value()};
+  };
+  EXPECT_EQ(field_with([&](ProfileCheck& c) { c.genuine_list = signed_list(); }), "list.missing");
+  genuine.gateways.push_back({certificate.fingerprint, "X", "x", certificate.claims.wireguard_key, {}, kYear.not_after});
+  EXPECT_EQ(field_with([&](ProfileCheck& c) { c.genuine_list = signed_list(); }), "");
+  EXPECT_EQ(field_with([&](ProfileCheck& c) {
+              c.genuine_list = signed_list();
+              c.genuine_list->text += ' ';
+            }),
+            "list");
 }
 
 TEST(Profile, IsSignedOnceAndOnlyWithACertificate) {

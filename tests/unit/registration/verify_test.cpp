@@ -65,6 +65,23 @@ TEST(Verify, IntermediatesComeWithTheChainAndTheNearestAnchorDecides) {
   EXPECT_EQ(verify(gateway.pem + member.pem + root.pem, {association, company})->level, Level::company);
 }
 
+// Two issuers that certify each other: the chain goes round and ends nowhere.
+TEST(Verify, AChainThatGoesInACircleEndsAtNobodyTrusted) {
+  const Authority one = make_authority("One");
+  const Authority two = make_authority("Two");
+  const auto cross = [](const Authority& above, const Authority& subject, std::string_view name) {
+    return make_intermediate(above.issuer(), name, "PK", public_key_of(subject.key).value(), kYear, 1).value();
+  };
+  const std::string one_by_two = cross(two, one, "One");
+  const std::string two_by_one = cross(one, two, "Two");
+  const Gateway gateway = confirmed_by(one);
+  const Authority stranger = make_authority("Stranger");
+  const auto verified = verify(gateway.pem + one_by_two + two_by_one + one_by_two, {{stranger.pem, Level::company, {}}});
+  ASSERT_FALSE(verified);
+  EXPECT_EQ(verified.error().code, Errc::refused_by_policy);
+  EXPECT_NE(verified.error().message.find("unknown issuer"), std::string::npos) << verified.error().message;
+}
+
 TEST(Verify, AnotherRootOfTheSameNameIsUnknown) {
   const Authority genuine = make_authority("P@SHA");
   const Authority rogue = make_authority("P@SHA");

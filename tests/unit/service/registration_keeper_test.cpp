@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "control/registration/revocation_list.hpp"
 #include "gateway/base/durable_file.hpp"
 #include "tests/unit/registration/support.hpp"
 
@@ -152,11 +153,12 @@ TEST_F(KeeperCrl, RevokedStaysRevokedWhenTheFileBreaks) {
   }
 }
 
-TEST_F(KeeperCrl, AGoodListStaysGoodWhenTheFileBreaks) {
+TEST_F(KeeperCrl, AGoodListGoesOnCountingWhenTheFileBreaksAndThatIsSaid) {
   give(crl(false));
   ASSERT_FALSE(unavailable());
   give("");
-  EXPECT_FALSE(unavailable());
+  EXPECT_TRUE(unavailable());
+  EXPECT_EQ(keeper_.standing().kind, StandingKind::in_force);
   EXPECT_EQ(keeper_.standing().action, Action::serve);
 }
 
@@ -176,6 +178,73 @@ TEST_F(KeeperCrl, MaterialNamesTheFileItCouldNotRead) {
   loaded = load_material(settings_, {});
   ASSERT_FALSE(loaded);
   EXPECT_NE(loaded.error().message.find("no-anchor.pem"), std::string::npos);
+}
+
+// ---- lists that come over HTTP ----
+
+class Fetched : public Keeper {
+ protected:
+  Fetched() {
+    settings_.crl_urls = {kUrl};
+    keeper_.configure(settings_, example_claims().listen_ports.front());
+    keeper_.set_material(material(gateway_, {{authority_.pem, registration::Level::association, {}}}));
+    install(gateway_.pem);
+    (void)keeper_.judge(kNow);
+  }
+  [[nodiscard]] std::string list(bool revoked) const {
+    registration::RevocationListDraft draft{1, kNow - std::chrono::hours(1), kNow + std::chrono::hours(24), {}};
+    if (revoked) draft.revoked.push_back({registration::parse_certificate(gateway_.pem)->serial, kNow, {}});
+    return registration::make_revocation_list(authority_.issuer(), draft).value();
+  }
+  bool told_unavailable() {
+    (void)keeper_.judge(kNow);
+    for (const auto& finding : keeper_.standing().findings)
+      if (finding.code == registration::FindingCode::revocation_unavailable) return true;
+    return false;
+  }
+
+  static constexpr const char* kUrl = "http://association.example/crl.pem";
+  Authority authority_ = make_authority();
+  registration::testing::Gateway gateway_ = confirmed_by(authority_);
+};
+
+TEST_F(Fetched, RevokesAndIsKeptOnlyWhenItIsNew) {
+  EXPECT_TRUE(keeper_.set_fetched({kUrl, list(false), {}}, kNow));
+  (void)keeper_.judge(kNow);
+  EXPECT_EQ(keeper_.standing().kind, StandingKind::in_force);
+  EXPECT_TRUE(keeper_.set_fetched({kUrl, list(true), {}}, kNow));
+  (void)keeper_.judge(kNow);
+  EXPECT_EQ(keeper_.standing().kind, StandingKind::revoked);
+  EXPECT_EQ(keeper_.standing().action, Action::suspend);
+  EXPECT_FALSE(keeper_.set_fetched({kUrl, list(true), {}}, kNow)) << "nothing new";
+}
+
+TEST_F(Fetched, OutOfReachIsAFindingAndTakesNothingBack) {
+  EXPECT_FALSE(keeper_.set_fetched({kUrl, {}, "couldn't connect"}, kNow));
+  EXPECT_TRUE(told_unavailable());
+  EXPECT_EQ(keeper_.standing().action, Action::serve);
+  (void)keeper_.set_fetched({kUrl, list(true), {}}, kNow);
+  EXPECT_FALSE(told_unavailable());
+  EXPECT_FALSE(keeper_.set_fetched({kUrl, {}, "couldn't connect"}, kNow));
+  EXPECT_TRUE(told_unavailable());
+  EXPECT_EQ(keeper_.standing().kind, StandingKind::revoked) << "the last good list still says so";
+}
+
+TEST_F(Fetched, AnotherIssuersListIsAFindingAndNotKept) {
+  const Authority other = make_authority("Other");
+  const auto foreign =
+      registration::make_revocation_list(other.issuer(), {1, kNow - std::chrono::hours(1), kNow + std::chrono::hours(24), {}})
+          .value();
+  EXPECT_FALSE(keeper_.set_fetched({kUrl, foreign, {}}, kNow));
+  EXPECT_TRUE(told_unavailable());
+  EXPECT_FALSE(keeper_.set_fetched({kUrl, "<html>", {}}, kNow));
+  EXPECT_TRUE(told_unavailable());
+}
+
+TEST_F(Fetched, WhatWasKeptOverARestartCountsUntilTheFirstFetch) {
+  keeper_.set_kept({{kUrl, list(true)}});
+  (void)keeper_.judge(kNow);
+  EXPECT_EQ(keeper_.standing().kind, StandingKind::revoked);
 }
 
 }  // namespace
