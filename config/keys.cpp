@@ -306,7 +306,6 @@ std::vector<Key> make_keys() {
       "registration.anchors[].name", text(128), [](const Scope& s) -> auto& { return s.anchor->name; },
       {"", "Example Association", "Who that is, in the words that people will read."}, When::required));
 
-<<<<<<< ours
   add(row("evidence.quorum", number(1, 32), [](const Scope& s) -> auto& { return s.config->evidence.quorum; },
           {"all of them", "1", "How many of the witnesses an auditor's check of the log shall ask for, as log/policy says it."}));
   add(row("evidence.push_interval", seconds(1, 3600), [](const Scope& s) -> auto& { return s.config->evidence.push_interval; },
@@ -324,13 +323,9 @@ std::vector<Key> make_keys() {
       "evidence.witnesses[].url", of(Kind::url), [](const Scope& s) -> auto& { return s.witness->url; },
       {"", "https://audit.example.net", "Where it is asked: /add-checkpoint is added."}, When::required));
 
-  add(row("retention.sessions", days(1, 3650), [](const Scope& s) -> auto& { return s.config->retention.sessions; },
-          {"", "365d", "How long ended sessions are kept: then what is personal of them is deleted, and the records of that time."}));
-=======
   add(row(
       "retention.sessions", days(1, 3650), [](const Scope& s) -> auto& { return s.config->retention.sessions; },
       {"", "365d", "How long ended sessions are kept: then what is personal of them is deleted, and the records of that time."}));
->>>>>>> theirs
 
   add(row("limits.connections", number(4, 4096), [](const Scope& s) -> auto& { return s.config->limits.connections; },
           {"", "64", "Open connections on the admin socket."}));

@@ -121,15 +121,9 @@ int run(const std::filesystem::path& config_file) {
 
   auto listener = api::listen_unix(listen_settings(config));
   if (!listener) return fail(listener.error());
-<<<<<<< ours
-  api::Server server(loop, std::move(*listener), limits_of(config), api::Services{peers, queries, registrations, operations, custody},
-                     roles_of(config));
-  gateway.on_config = [&server, &retention, &witnesses](const config::Config& changed) {
-=======
   api::Server server(loop, std::move(*listener), limits_of(config),
                      api::Services{peers, queries, registrations, operations, custody}, roles_of(config));
-  gateway.on_config = [&server, &retention](const config::Config& changed) {
->>>>>>> theirs
+  gateway.on_config = [&server, &retention, &witnesses](const config::Config& changed) {
     server.set_roles(roles_of(changed));
     retention.policy_changed();
     witnesses.configure(changed.evidence);
