@@ -98,7 +98,7 @@ void InterfaceLoop::put_peers(std::vector<reconcile::DesiredPeer> peers, bool kn
       change.peers.push_back(reconcile::set_peer(peer));
       keys.push_back(key);
     }
-    routes_changed |= note_routes(key, peer.allowed_ips);
+    routes_changed |= note_routes(key, peer.allowed_ips.all());
     desired_.peers.insert_or_assign(key, std::move(peer));
   }
   if (change.peers.empty()) return;
@@ -118,7 +118,7 @@ bool InterfaceLoop::put_leaving(const wg::PublicKey& peer, sessions::CloseReason
   return note_routes(peer, {});
 }
 
-bool InterfaceLoop::note_routes(const wg::PublicKey& peer, const std::vector<IpPrefix>& allowed_ips) {
+bool InterfaceLoop::note_routes(const wg::PublicKey& peer, std::span<const IpPrefix> allowed_ips) {
   auto outside = link::routes_needed(settings_.addresses, allowed_ips);
   const auto it = outside_.find(peer);
   if (outside.empty()) {
@@ -156,7 +156,7 @@ void InterfaceLoop::configure(config::Interface settings, const config::Sessions
   desired_.fwmark = settings_.fwmark;
   tracker_.configure(tracker_settings(sessions_));
   outside_.clear();
-  for (const auto& [key, peer] : desired_.peers) note_routes(key, peer.allowed_ips);
+  for (const auto& [key, peer] : desired_.peers) note_routes(key, peer.allowed_ips.all());
   if (life_ == Life::running) push_wanted();
 }
 
@@ -199,7 +199,7 @@ void InterfaceLoop::on_started(Result<BackendStarted> started) {
 void InterfaceLoop::try_later(const Error& why) {
   life_ = Life::waiting;
   status_.state = "backend_down";
-  status_.problem = why.message;
+  status_.problem = why.hint.empty() ? why.message : why.message + ". " + why.hint;
   if (!std::exchange(told_unavailable_, true)) {
     log::error("{}: {}{}{}", settings_.name, why.message, why.hint.empty() ? "" : ". ", why.hint);
     sinks_.backend({.interface = settings_.name, .what = BackendChange::unavailable, .kernel = kernel_, .detail = why.message});

@@ -137,7 +137,7 @@ class InterfaceLoop {
   void settle_expected(const wg::Snapshot& snapshot, const reconcile::Plan& plan);
   void link_went_down(const Result<wg::Snapshot>& last, Instant announced);
   void become_ready();
-  bool note_routes(const wg::PublicKey& peer, const std::vector<IpPrefix>& allowed_ips);
+  bool note_routes(const wg::PublicKey& peer, std::span<const IpPrefix> allowed_ips);
   [[nodiscard]] std::vector<IpPrefix> routes() const;
   void push_wanted();
 

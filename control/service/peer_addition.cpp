@@ -59,7 +59,7 @@ Result<void> check_quarantine(ledger::Transaction& txn, const config::Interface&
 }
 
 Result<Stored> AddJob::operator()(ledger::Transaction& txn) const {
-  const auto& [caller, interface, own_keys, reporter] = *context;
+  const auto& [caller, interface, others, own_keys, reporter] = *context;
   if (auto before = replay(txn, caller)) return *std::move(before);
   ledger::PeerRecord peer = record;
   if (!input.owner_id.empty()) {
@@ -73,6 +73,12 @@ Result<Stored> AddJob::operator()(ledger::Transaction& txn) const {
   }
   if (peer.allowed_ips.empty()) {
     auto given = allocate(txn, interface);
+    for (auto next = others.begin();
+         input.interface.empty() && !given && given.error().code == Errc::exhausted && next != others.end(); ++next) {
+      given = allocate(txn, *next);
+      peer.interface = next->name;
+      if (!input.keepalive_s) peer.keepalive_s = next->client.keepalive_s;
+    }
     if (!given) return given.error();
     peer.allowed_ips = std::move(*given);
   } else if (auto free = check_quarantine(txn, interface, peer.allowed_ips); !free) {
@@ -87,10 +93,22 @@ Result<Stored> AddJob::operator()(ledger::Transaction& txn) const {
   return Stored{std::move(*stored), std::nullopt, std::nullopt, *index, false};
 }
 
+std::string place_for(Gateway& gateway, const NewPeer& input) {
+  if (!input.interface.empty() || !input.allowed_ips || input.allowed_ips->empty()) return input.interface;
+  for (const auto& one : gateway.interfaces())
+    for (const auto& own : one->settings().addresses)
+      if (own.network().contains(input.allowed_ips->front().address())) return one->settings().name;
+  return {};
+}
+
 Result<std::shared_ptr<const AddContext>> add_context(Gateway& gateway, const Caller& caller, const std::string& interface) {
   const InterfaceLoop* one = gateway.interface(interface);
   if (one == nullptr) return Error{Errc::invalid_argument, "there is no interface \"" + interface + "\"", "interface"};
-  return std::make_shared<const AddContext>(AddContext{caller, one->settings(), gateway.own_keys(), gateway.reporter()});
+  std::vector<config::Interface> others;
+  for (const auto& other : gateway.interfaces())
+    if (other.get() != one) others.push_back(other->settings());
+  return std::make_shared<const AddContext>(
+      AddContext{caller, one->settings(), std::move(others), gateway.own_keys(), gateway.reporter()});
 }
 
 Result<AddJob> prepare_add(std::shared_ptr<const AddContext> context, NewPeer input) {

@@ -26,9 +26,14 @@ struct Stored {
 struct AddContext {
   Caller caller;
   config::Interface interface;
-  std::vector<wg::PublicKey> own_keys;  // of the gateway's interfaces
+  std::vector<config::Interface> others;  // where room is looked for when that one's pools are used up and nobody named it
+  std::vector<wg::PublicKey> own_keys;    // of the gateway's interfaces
   audit::Reporter reporter;
 };
+
+// Loop thread. The interface that a new peer belongs to: the one that was named; the one whose network has its address; else the
+// first, which is said by "".
+std::string place_for(Gateway& gateway, const NewPeer& input);
 
 // Loop thread. `interface` empty: the first one. Errors: invalid_argument (no such interface).
 Result<std::shared_ptr<const AddContext>> add_context(Gateway& gateway, const Caller& caller, const std::string& interface);

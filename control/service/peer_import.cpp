@@ -71,9 +71,10 @@ class Import : public std::enable_shared_from_this<Import> {
     if (!input.public_key)
       return Error{Errc::invalid_argument, "an import brings the clients' public keys", "public_key",
                    "a key made here is shown once, by peer add"};
-    auto& context = contexts_[input.interface];
+    const std::string place = place_for(gateway_, input);
+    auto& context = contexts_[place];
     if (!context) {
-      auto made = add_context(gateway_, caller_, input.interface);
+      auto made = add_context(gateway_, caller_, place);
       if (!made) return made.error();
       context = *std::move(made);
     }
@@ -125,7 +126,7 @@ class Import : public std::enable_shared_from_this<Import> {
   BootTime began_;
   ImportReport report_;
   std::vector<ledger::PeerRecord> stored_;
-  std::map<std::string, std::shared_ptr<const AddContext>> contexts_;  // by interface, as the lines name it
+  std::map<std::string, std::shared_ptr<const AddContext>> contexts_;  // by interface
   std::size_t next_ = 0;
   std::size_t waiting_ = 0;
 };

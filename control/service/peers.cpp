@@ -83,7 +83,7 @@ void Peers::add(Caller caller, NewPeer peer, Done<PeerAdded> done) {
     peer.public_key = derived->to_base64();
   }
   const bool want_profile = peer.profile;
-  auto context = add_context(gateway_, caller, peer.interface);
+  auto context = add_context(gateway_, caller, place_for(gateway_, peer));
   if (!context) return done(context.error());
   auto job = prepare_add(*std::move(context), std::move(peer));
   if (!job) return done(job.error());

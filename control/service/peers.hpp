@@ -39,7 +39,7 @@ struct NewPeer {
   std::optional<WallTime> expires_at;
   std::vector<std::string> groups;
   std::string note;
-  std::string interface;  // empty: the first one configured
+  std::string interface;  // empty: the one whose network has the allowed IPs; without them, the first whose pools have room
   bool profile = true;    // false: none is written, PeerAdded::profile stays empty
 };
 

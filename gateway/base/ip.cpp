@@ -71,6 +71,10 @@ IpAddress IpAddress::plus(std::uint64_t offset) const {
 }
 
 IpPrefix::IpPrefix(IpAddress address, std::uint8_t length) : length_(std::min(length, address.max_prefix())) {
+  if (length_ == address.max_prefix()) {  // nearly every allowed IP there is
+    address_ = address;
+    return;
+  }
   std::array<std::uint8_t, 16> masked{};
   const auto in = address.bytes();
   std::copy(in.begin(), in.end(), masked.begin());

@@ -47,7 +47,7 @@ Result<void> check_interface_name(std::string_view name) {
   return {};
 }
 
-std::vector<IpPrefix> routes_needed(const std::vector<InterfaceAddress>& addresses, const std::vector<IpPrefix>& allowed_ips) {
+std::vector<IpPrefix> routes_needed(const std::vector<InterfaceAddress>& addresses, std::span<const IpPrefix> allowed_ips) {
   std::set<IpPrefix> seen;
   std::vector<IpPrefix> out;
   for (const IpPrefix& prefix : allowed_ips) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,7 +30,7 @@ Result<void> check_interface_name(std::string_view name);
 
 // The allowed IPs that need a route of their own: those outside every network of the interface, each once, in order.
 // 0.0.0.0/0 and ::/0 are left out: a peer may be allowed everything, but never becomes this host's default route.
-std::vector<IpPrefix> routes_needed(const std::vector<InterfaceAddress>& addresses, const std::vector<IpPrefix>& allowed_ips);
+std::vector<IpPrefix> routes_needed(const std::vector<InterfaceAddress>& addresses, std::span<const IpPrefix> allowed_ips);
 
 // Blocking; device worker thread only. Needs CAP_NET_ADMIN except for read() and host_addresses().
 // All: permission_denied, io, corrupt, timeout (10 s without an answer); not_found when the named interface does not exist.

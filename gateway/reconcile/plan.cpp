@@ -20,23 +20,29 @@ struct PrefixHash {
   }
 };
 
-std::string spell(std::vector<IpPrefix> prefixes) {
+// Somebody may have given a peer more than a record has room for (65,280 are tried); what they are is theirs to know.
+constexpr std::size_t kSpelledPrefixes = 32;
+
+std::string spell(const wg::AllowedIps& list) {
+  std::vector<IpPrefix> prefixes = list.to_vector();
   if (prefixes.empty()) return "none";
-  std::ranges::sort(prefixes);
+  const std::size_t spelled = std::min(prefixes.size(), kSpelledPrefixes);
+  std::ranges::partial_sort(prefixes, prefixes.begin() + static_cast<std::ptrdiff_t>(spelled));
   std::string text;
-  for (const IpPrefix& p : prefixes) {
+  for (std::size_t i = 0; i < spelled; ++i) {
     if (!text.empty()) text += ", ";
-    text += p.to_string();
+    text += prefixes[i].to_string();
   }
+  if (prefixes.size() > spelled) text += fmt::format(" and {} more", prefixes.size() - spelled);
   return text;
 }
 
 // Most peers have one or two allowed IPs, in the order they were given.
-bool same_set(const std::vector<IpPrefix>& a, const std::vector<IpPrefix>& b) {
+bool same_set(const wg::AllowedIps& a, const wg::AllowedIps& b) {
   if (a.size() != b.size()) return false;
   if (a == b) return true;
-  std::vector<IpPrefix> x = a;
-  std::vector<IpPrefix> y = b;
+  std::vector<IpPrefix> x = a.to_vector();
+  std::vector<IpPrefix> y = b.to_vector();
   std::ranges::sort(x);
   std::ranges::sort(y);
   return x == y;
@@ -131,7 +137,7 @@ class Planner {
     bool touched = false;
     if (differ(wanted.allowed_ips, actual.allowed_ips)) {
       change.replace_allowed_ips = true;
-      change.add_allowed_ips = wanted.allowed_ips;
+      change.add_allowed_ips = wanted.allowed_ips.to_vector();
       moving_.insert(wanted.allowed_ips.begin(), wanted.allowed_ips.end());
       touched = true;
       if (report) drift(DriftKind::allowed_ips, wanted.public_key, spell(actual.allowed_ips), spell(wanted.allowed_ips));
@@ -157,7 +163,7 @@ class Planner {
 
   // The kernel drops the rest of a peer's list when the list changes while it is being read. So in an incomplete snapshot only
   // an allowed IP that is there and should not be is certain.
-  [[nodiscard]] bool differ(const std::vector<IpPrefix>& wanted, const std::vector<IpPrefix>& actual) const {
+  [[nodiscard]] bool differ(const wg::AllowedIps& wanted, const wg::AllowedIps& actual) const {
     if (same_set(wanted, actual)) return false;
     if (snapshot_.complete) return true;
     return std::ranges::any_of(actual, [&wanted](const IpPrefix& p) { return std::ranges::find(wanted, p) == wanted.end(); });
@@ -212,12 +218,12 @@ class Planner {
     if (moving_.empty()) return;
     std::unordered_set<wg::PublicKey> emptied;
     for (const wg::PeerChange& r : removals_) emptied.insert(r.public_key);
-    static const std::vector<IpPrefix> kNone;
+    static const wg::AllowedIps kNone;
     for (const wg::Peer& holder : snapshot_.device.peers) {
       if (emptied.contains(holder.public_key)) continue;
       const auto it = desired_.peers.find(holder.public_key);
       const bool stays = it != desired_.peers.end() && !desired_.leaving.contains(holder.public_key);
-      const std::vector<IpPrefix>& rightful = stays ? it->second.allowed_ips : kNone;
+      const wg::AllowedIps& rightful = stays ? it->second.allowed_ips : kNone;
       wg::PeerChange clearing = update_of(holder.public_key);
       clearing.replace_allowed_ips = true;
       bool holds_anothers = false;
@@ -287,7 +293,7 @@ wg::PeerChange set_peer(const DesiredPeer& peer) {
   change.preshared_key = peer.preshared_key;
   change.keepalive_s = peer.keepalive_s;
   change.replace_allowed_ips = true;
-  change.add_allowed_ips = peer.allowed_ips;
+  change.add_allowed_ips = peer.allowed_ips.to_vector();
   return change;
 }
 

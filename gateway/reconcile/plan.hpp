@@ -17,7 +17,7 @@ struct DesiredPeer {
   wg::PublicKey public_key;
   wg::PresharedKey preshared_key;  // all zero = none
   std::uint16_t keepalive_s = 0;
-  std::vector<IpPrefix> allowed_ips;
+  wg::AllowedIps allowed_ips;
 };
 
 // A peer on its way out. Phase one ("quiesce": allowed IPs cleared, pre-shared key replaced) happened at `quiesced`;

@@ -9,6 +9,7 @@
 
 #include "gateway/base/clock.hpp"
 #include "gateway/base/ip.hpp"
+#include "gateway/wg/allowed_ips.hpp"
 #include "gateway/wg/key.hpp"
 
 namespace sanad::wg {
@@ -28,7 +29,7 @@ struct Peer {
   PresharedKey preshared_key;  // all zero = none; wiped with the Peer
   std::optional<Endpoint> endpoint;
   std::uint16_t keepalive_s = 0;  // 0 = off
-  std::vector<IpPrefix> allowed_ips;
+  AllowedIps allowed_ips;
   // Counters: cumulative over the life of the peer object in the backend. Kernel: authenticated bytes incl. 32 B overhead
   // and padding, handshakes included, without outer IP/UDP headers, without packets that fail the allowed-IPs check
   // (wireguard-go counts those too).

@@ -33,9 +33,11 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Bench:
-    def __init__(self, binaries, directory):
+    def __init__(self, binaries, directory, vm=False, kernel="6.1", peers=65_536):
         self.binaries = binaries
         self.directory = directory
+        self.vm, self.kernel, self.peers = vm, kernel, peers
+        self.ratios = {}  # of this run, for programs
 
     # ---- one gateway ----
 
@@ -230,6 +232,81 @@ class Bench:
                 Figure("seconds", float(seconds), "s", most=60)]
 
 
+    # ---- one device ----
+
+    def in_machine(self, what):
+        """What tests/bench/device.py measures in an emulated machine with its own kernel."""
+        megabytes = 768 + self.peers * (5 if what == "scale" else 3) // 1024
+        done = subprocess.run(
+            [ROOT / "scripts" / "vm", "--kernel", self.kernel, "--memory", str(megabytes), "--cpus", "2", "--seconds", "3600",
+             "--bin", self.binaries, "--add", self.binaries / "bench" / "device_bench", "--",
+             "python3", "-B", "tests/bench/device.py", what, str(self.peers)],
+            stdout=subprocess.PIPE, text=True)
+        lines = done.stdout.splitlines()
+        if done.returncode != 0 or not lines:
+            raise SystemExit(f"the machine ended with status {done.returncode}:\n{done.stdout[-2000:]}")
+        print("\n".join(lines[:-1]), file=sys.stderr)
+        return json.loads(lines[-1])
+
+    def in_namespace(self):
+        """The same reading against a wireguard-go in a namespace of its own."""
+        program = self.binaries / "bench" / "device_bench"
+        lab = Lab(self.binaries, pathlib.Path(tempfile.mkdtemp(dir=self.directory)))
+        try:
+            host, name = lab.gateway.host, lab.gateway.interface
+            backend = host.start("wireguard-go", "-f", name, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                 env={"PATH": os.environ["PATH"], "LOG_LEVEL": "silent"})
+            until(lambda: host.run("wg", "show", name, check=False).returncode == 0, 20, "wireguard-go to answer")
+            fill = json.loads(host.run(program, "fill-uapi", name, self.peers, timeout=600).stdout)
+            read = json.loads(host.run(program, "read-uapi", name, 7, timeout=600).stdout)
+            backend.kill()
+            backend.wait()
+            return {"fill": fill, "read": read}
+        finally:
+            lab.close()
+
+    def snapshot(self):
+        found = self.in_machine("snapshot") if self.vm else self.in_namespace()
+        return self.reading(found["read"], exact=self.vm)
+
+    def reading(self, read, exact):
+        bare, ours, flow, wg = (read[name]["median_ms"] for name in ("bare_read", "snapshot", "snapshot_diff_tracker", "wg_show_dump"))
+        self.ratios = {"ratio_to_bare_read": ours / bare, "ratio_to_wg_show_dump": ours / wg, "flow_ratio_to_bare_read": flow / bare}
+        where = f"Linux {self.kernel}, emulated" if self.vm else "wireguard-go"
+        figures = [Figure("bare read", bare, "ms", note=f"{read['peers']:,} peers, {read['bytes'] / 1e6:.1f} MB, {where}; median of {read['rounds']}"),
+                   Figure("our snapshot", ours, "ms"),
+                   Figure("snapshot, diff and tracker", flow, "ms"),
+                   Figure("wg show dump", wg, "ms", note="to /dev/null"),
+                   Figure("our snapshot / bare read", ours / bare, "", most=1.3 if exact else 1.1, note="the bare read is the limit"),
+                   Figure("snapshot, diff and tracker / bare read", flow / bare, "", most=1.5 if exact else None)]
+        if exact:
+            figures.append(Figure("our snapshot / wg show dump", ours / wg, "", most=0.5))
+        return figures
+
+    def scale(self):
+        if not self.vm:
+            raise SystemExit("bench: scale measures the kernel backend: --vm")
+        found = self.in_machine("scale")
+        waits = found["other_users"]
+        # What one RTM_GETLINK costs here while nothing happens, against 20 us on a machine that is not emulated.
+        factor = max(1.0, waits["nothing"]["p50_ms"] / 0.020)
+        figures = self.reading(found["read"], exact=True)
+        fill, bare = found["fill"]["ms"], found["fill_bare"]["ms"]
+        figures += [Figure("load: the kernel alone", bare, "ms", note="the same messages, encoded beforehand, in a bare loop"),
+                    Figure("load: our client", fill, "ms"),
+                    Figure("load: our client / the kernel alone", fill / bare, "", most=1.05),
+                    Figure("one revocation: first phase", found["change"]["quiesce"]["median_ms"], "ms"),
+                    Figure("one peer added", found["change"]["add"]["median_ms"], "ms"),
+                    Figure("one peer removed", found["change"]["remove"]["median_ms"], "ms"),
+                    Figure(f"{found['remove']['peers']:,} peers removed", found["remove"]["ms"], "ms"),
+                    Figure("memory of snapshot, diff and tracker", found["read"]["peak_mib"], "MiB", note="peak of a process that does only that"),
+                    Figure("emulation factor", factor, "", note="an idle RTM_GETLINK here, against 20 us")]
+        for name, wait in waits.items():
+            figures.append(Figure(f"RTM_GETLINK p99 during {name}", wait["p99_ms"], "ms", most=20 * factor if name != "nothing" else None,
+                                  note=f"p50 {wait['p50_ms']:.2f}, max {wait['max_ms']:.0f} ms of {wait['asked']:,}"))
+        return figures
+
+
 def against_disk(name, p50, p99, sync_p50, sync_p99):
     return [Figure(f"{name}: change p50", p50, "us", most=2 * sync_p50, note="bar: 2 x fdatasync p50 of this run"),
             Figure(f"{name}: change p99", p99, "us", most=5 * sync_p99, note="bar: 5 x fdatasync p99 of this run"),
@@ -324,14 +401,17 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--bin", type=pathlib.Path, required=True)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--vm", action="store_true")
+    parser.add_argument("--kernel", default="6.1")
+    parser.add_argument("--peers", type=int, default=65_536)
     parser.add_argument("what", nargs="+")
     arguments = parser.parse_args()
     # Ctrl-C and a polite kill both run every `finally` on the way out: namespaces and programs go away.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     known = {"admin": Bench.admin, "append": Bench.append, "import": Bench.import_, "idle": Bench.idle, "log": Bench.log,
-             "registrar": Bench.registrar, "tracker": Bench.tracker}
-    wanted = list(known) if "all" in arguments.what else arguments.what
-    if set(wanted) & {"admin", "import", "idle"} and (missing := check_requirements()):
+             "registrar": Bench.registrar, "tracker": Bench.tracker, "snapshot": Bench.snapshot, "scale": Bench.scale}
+    wanted = [name for name in known if name != "scale"] if "all" in arguments.what else arguments.what
+    if set(wanted) & {"admin", "import", "idle", *([] if arguments.vm else ["snapshot"])} and (missing := check_requirements()):
         raise SystemExit("bench: missing: " + "; ".join(missing))
     # On the disk of the repository: in a temporary directory it might be memory, where a sync costs nothing.
     build = ROOT / "build"
@@ -339,13 +419,13 @@ def main():
     parts = {}
     with tempfile.TemporaryDirectory(prefix="bench-", dir=build) as directory:
         os.chmod(directory, 0o755)
-        bench = Bench(arguments.bin.resolve(), pathlib.Path(directory))
+        bench = Bench(arguments.bin.resolve(), pathlib.Path(directory), arguments.vm, arguments.kernel, arguments.peers)
         for name in wanted:
             parts[name] = known[name](bench)
             if not arguments.json:
                 print_table(name, parts[name])
     if arguments.json:
-        print_json(parts)
+        print_json(parts, bench.ratios)
     return 1 if any(figure.met is False for figures in parts.values() for figure in figures) else 0
 
 

@@ -46,5 +46,5 @@ def print_table(title, figures):
     print(flush=True)
 
 
-def print_json(parts):
-    print(json.dumps({name: [figure.as_json() for figure in figures] for name, figures in parts.items()}, indent=2))
+def print_json(parts, more):
+    print(json.dumps({name: [figure.as_json() for figure in figures] for name, figures in parts.items()} | more, indent=2))

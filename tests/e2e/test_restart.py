@@ -22,15 +22,15 @@ class Restart(LabCase):
     def setUp(self):
         self.ayesha.client.ping(INSIDE)
         self.session = until(lambda: self.open_session(self.ayesha), 10, "her session")
-        self.backend = self.gateway.backend_pid()
+        self.backend = self.gateway.backend_life()
         self.first = self.admin.status()["evidence"]["records"]
 
     def assert_went_on(self):
-        """The same wireguard-go, the same session, bytes equal to the byte, nothing closed or opened."""
+        """The same backend, the same session, bytes equal to the byte, nothing closed or opened."""
         now = until(lambda: self.open_session(self.ayesha), 10, "her session to be taken up again")
         self.assertEqual(now["id"], self.session["id"])
         self.assertEqual(now["started_at"], self.session["started_at"])
-        self.assertEqual(self.gateway.backend_pid(), self.backend)
+        self.assertEqual(self.gateway.backend_life(), self.backend)
         self.assertEqual(self.gateway.session_events(2, first=self.first), [])
         self.assertEqual(self.gateway.session_events(1, first=self.first), [])
         self.assertEqual(self.gateway.own_events("drift", self.first), [])
@@ -45,7 +45,7 @@ class Restart(LabCase):
         self.assertEqual(self.gateway.stop(), 0)
         stopped_at = len(pings.replies())
         pings.wait_for(stopped_at + 40)  # 2 s and more without a daemon
-        self.assertEqual(self.gateway.backend_pid(), self.backend)
+        self.assertEqual(self.gateway.backend_life(), self.backend)
         self.gateway.start()
         pings.wait_for(len(pings.replies()) + 20)
         sent, received = pings.stop()
@@ -87,7 +87,7 @@ class Restart(LabCase):
         self.assertIn("index", answer["evidence"])
         self.assertEqual(self.gateway.process.wait(30), 0)
         self.gateway.process = None
-        self.assertIsNotNone(self.gateway.backend_pid())
+        self.assertIsNotNone(self.gateway.backend_life())
         self.gateway.start()
         self.assert_went_on()
 

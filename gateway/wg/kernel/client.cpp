@@ -44,7 +44,7 @@ Result<void> KernelClient::exchange(Bytes& request, const netlink::Socket::Sink&
 Result<Snapshot> KernelClient::dump_once() {
   Snapshot snapshot;
   snapshot.started = now();
-  DumpParser parser{family_id_};
+  DumpParser parser{family_id_, peers_at_last_};
   Bytes request = encode_get(family_id_, ifname_);
   const auto answered = exchange(request, [&parser](const netlink::Message& message) { return parser.feed(message); });
   if (!answered) return answered.error();
@@ -53,6 +53,8 @@ Result<Snapshot> KernelClient::dump_once() {
   auto device = std::move(parser).finish();
   if (!device) return device.error();
   snapshot.device = *std::move(device);
+  // And some that come until the next, so that the list is not copied for the sake of one.
+  peers_at_last_ = snapshot.device.peers.size() + snapshot.device.peers.size() / 64;
   snapshot.identity = "kernel:" + std::to_string(snapshot.device.ifindex);
   return snapshot;
 }

@@ -31,6 +31,7 @@ class KernelClient final : public DeviceClient {
 
   std::string ifname_;
   std::uint16_t family_id_ = 0;
+  std::size_t peers_at_last_ = 0;  // in the latest reading
   std::optional<netlink::Socket> socket_;
 };
 

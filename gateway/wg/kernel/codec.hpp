@@ -31,7 +31,9 @@ Error device_error(int error, std::string_view reason);
 // interrupted dump may be a part only. Without an interruption a record that lacks counters stays, with has_counters = false.
 class DumpParser {
  public:
-  explicit DumpParser(std::uint16_t family_id) : family_id_(family_id) {}
+  // `expected_peers`: so many are made room for at once; more are taken as well.
+  explicit DumpParser(std::uint16_t family_id, std::size_t expected_peers = 0)
+      : family_id_(family_id), expected_peers_(expected_peers) {}
 
   // True when the dump has ended. Errors: corrupt, or what the kernel answered (device_error). Not usable afterwards.
   Result<bool> feed(const netlink::Message& message);
@@ -48,6 +50,7 @@ class DumpParser {
   Result<void> read_peer(netlink::View attributes);
 
   std::uint16_t family_id_;
+  std::size_t expected_peers_;
   Device device_;
   bool interrupted_ = false;
 };

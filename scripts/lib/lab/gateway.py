@@ -26,6 +26,7 @@ class Gateway:
         self.log = self.directory / "sanadd.log"
         self.admin = Admin(self.directory / "run" / "admin.sock")
         self.process = None
+        self.started_by = []  # a program and its arguments that sanadd is started through
 
     # ---- files ----
 
@@ -81,7 +82,9 @@ class Gateway:
 
     def launch(self):
         with self.log.open("ab") as log:
-            self.process = self.host.start(self.binaries / "sanadd", "--config", self.config, stdout=log, stderr=log)
+            self.process = self.host.start(
+                *self.started_by, self.binaries / "sanadd", "--config", self.config, stdout=log, stderr=log
+            )
 
     def _answers(self):
         status = self.process.poll()
@@ -109,6 +112,22 @@ class Gateway:
 
     def backend_pid(self):
         return wireguard.pid_of_backend(self.host, self.interface)
+
+    def backend_life(self):
+        """What is another once the backend has died: the process id of wireguard-go, the index of a kernel interface."""
+        pid = self.backend_pid()
+        if pid is not None:
+            return f"wireguard-go {pid}"
+        shown = self.host.run("cat", f"/sys/class/net/{self.interface}/ifindex", check=False)
+        return f"kernel {shown.stdout.strip()}" if shown.returncode == 0 else None
+
+    def end_backend(self):
+        """wireguard-go is killed; a kernel interface, which cannot die by itself, is deleted."""
+        pid = self.backend_pid()
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+        else:
+            self.host.ip("link", "delete", self.interface)
 
     # ---- what it says ----
 

@@ -37,7 +37,8 @@ class Host:
 
     def start(self, *command, **options):
         """A program of this host; a session of its own, so that Ctrl-C reaches only us and we end it in order."""
-        return subprocess.Popen(self.command(*command), stdin=subprocess.DEVNULL, start_new_session=True, **options)
+        options.setdefault("stdin", subprocess.DEVNULL)
+        return subprocess.Popen(self.command(*command), start_new_session=True, **options)
 
     def pids(self):
         listed = run("ip", "netns", "pids", self.namespace, check=False)

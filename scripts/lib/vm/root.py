@@ -11,7 +11,7 @@ TREE = pathlib.Path(__file__).resolve().parents[3]
 GUEST_TREE = pathlib.Path("/sanad")
 
 # Each with its libraries. A shell and everything small comes from busybox.
-TOOLS = ("ip", "wg", "nft", "ping", "kmod", "python3.11", "sysctl", "iperf3", "ss", "unshare", "nsenter", "openssl", "taskset")
+TOOLS = ("ip", "wg", "nft", "ping", "kmod", "python3.11", "sysctl", "iperf3", "ss", "unshare", "nsenter", "openssl", "setpriv")
 PYTHON = pathlib.Path("/usr/lib/python3.11")
 PYTHON_WITHOUT = ("test", "tests", "idlelib", "lib2to3", "tkinter", "turtledemo", "ensurepip", "distutils", "pydoc_data", "config-3.11-x86_64-linux-gnu")
 
@@ -41,7 +41,7 @@ def _put_tools(archive):
     for name in ("modprobe", "insmod", "lsmod", "rmmod"):
         archive.link(f"/sbin/{name}", "/usr/bin/kmod")
     for applet in subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split():
-        if applet not in ("busybox", "modprobe", "insmod", "lsmod", "rmmod", "ip", "ping", "sysctl", "unshare", "nsenter", "taskset"):
+        if applet not in ("busybox", "modprobe", "insmod", "lsmod", "rmmod", "ip", "ping", "sysctl", "unshare", "nsenter", "setpriv"):
             archive.link(f"/bin/{applet}", "/bin/busybox")
     for library in ("libnss_files.so.2", "libgcc_s.so.1"):
         source = pathlib.Path("/lib/x86_64-linux-gnu") / library

@@ -150,6 +150,19 @@ TEST_F(PlanTest, AnUnknownPeerIsRemovedEvenWhenTheSnapshotIsIncomplete) {
   }
 }
 
+TEST_F(PlanTest, AListTooLongForARecordIsToldInPart) {
+  wg::Peer stranger;
+  stranger.public_key = kMallory;
+  stranger.has_counters = true;
+  for (std::uint32_t i = 0; i < 65'280; ++i)
+    stranger.allowed_ips.push_back(IpPrefix::host(prefix("10.100.0.0/16").address().plus(i)));
+  snapshot_.device.peers.push_back(stranger);
+  const Plan p = make();
+  ASSERT_EQ(p.drift.size(), 1u);
+  EXPECT_TRUE(p.drift[0].was.starts_with("10.100.0.0/32, 10.100.0.1/32, ")) << p.drift[0].was.substr(0, 100);
+  EXPECT_TRUE(p.drift[0].was.ends_with("10.100.0.31/32 and 65248 more")) << p.drift[0].was.size();
+}
+
 TEST_F(PlanTest, DeviceDrift) {
   snapshot_.device.public_key = kMallory;
   Plan p = make();
@@ -295,7 +308,7 @@ TEST_F(PlanTest, SwappedAllowedIpsEndUpRight) {
   const Plan p = make();
   // Apply in order, as WireGuard does: an allowed IP given to one peer leaves every other.
   std::unordered_map<wg::PublicKey, std::vector<IpPrefix>> held;
-  for (const auto& a : snapshot_.device.peers) held[a.public_key] = a.allowed_ips;
+  for (const auto& a : snapshot_.device.peers) held[a.public_key] = a.allowed_ips.to_vector();
   for (const auto& c : p.change.peers) {
     if (c.replace_allowed_ips) held[c.public_key].clear();
     for (const auto& ip : c.add_allowed_ips) {

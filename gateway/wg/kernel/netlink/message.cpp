@@ -84,6 +84,11 @@ Result<std::optional<Attribute>> take_attribute(View& attributes) {
   return std::optional<Attribute>{attribute};
 }
 
+Error AttributeWalk::error() const {
+  View rest = rest_;
+  return take_attribute(rest).error();
+}
+
 Result<std::string> read_string(View bytes, std::string_view what) {
   if (bytes.empty() || bytes.back() != 0) return Error{Errc::corrupt, std::string(what) + " is not ended by a zero byte"};
   std::string text(bytes.begin(), bytes.end() - 1);

@@ -3,6 +3,7 @@
 // Formats: include/uapi/linux/netlink.h, Documentation/userspace-api/netlink/intro.rst. All numbers are in host order,
 // everything is padded to four bytes. Bytes from the kernel are checked like anybody's: lengths first, then a copy.
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -62,6 +63,36 @@ Result<void> for_each_attribute(View attributes, Visitor&& visit) {
 
 // "<what> has <n> bytes, expected <m>"
 Error wrong_length(std::string_view what, std::size_t got, std::size_t expected);
+
+// The same as a loop, for what comes by the million: `for (Attribute a; walk.next(a);) ...; if (walk.broken()) return
+// walk.error();`.
+class AttributeWalk {
+ public:
+  explicit AttributeWalk(View attributes) : rest_(attributes) {}
+
+  // False at the end, and where the length lies.
+  bool next(Attribute& out) {
+    if (rest_.size() < kHeader) return false;
+    std::uint16_t length = 0;
+    std::uint16_t type = 0;
+    std::memcpy(&length, rest_.data(), sizeof length);
+    std::memcpy(&type, rest_.data() + sizeof length, sizeof type);
+    if (length < kHeader || length > rest_.size()) return false;
+    out.type = type & kTypeMask;
+    out.payload = rest_.subspan(kHeader, length - kHeader);
+    rest_ = rest_.subspan(std::min<std::size_t>((length + std::size_t{3}) / 4 * 4, rest_.size()));
+    return true;
+  }
+  // Whether it stopped where the length lies, and not at the end.
+  [[nodiscard]] bool broken() const { return !rest_.empty(); }
+  // What take_attribute() says of that place.
+  [[nodiscard]] Error error() const;
+
+ private:
+  static constexpr std::size_t kHeader = 4;           // struct nlattr
+  static constexpr std::uint16_t kTypeMask = 0x3FFF;  // NLA_TYPE_MASK
+  View rest_;
+};
 
 // A number of exactly this width; `what` names the attribute in the error (corrupt).
 template <class Number>

@@ -1,0 +1,86 @@
+"""device.py snapshot|scale PEERS: reading and changing one WireGuard device of so many peers, measured by device_bench; run where the
+device may be made (scripts/vm, or a network namespace with wireguard-go). The last line it prints is one JSON object."""
+
+import contextlib
+import json
+import pathlib
+import subprocess
+import sys
+import time
+
+INTERFACE, SPARE = "wgbench", "wgbench2"
+ROUNDS = 7
+REMOVED = 1000
+
+
+def bench(*arguments):
+    done = subprocess.run(["device_bench", *map(str, arguments)], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"device_bench {arguments}: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def ip(*arguments):
+    subprocess.run(["ip", *arguments], check=True)
+
+
+@contextlib.contextmanager
+def other_users(found, during):
+    """What another user of RTNL waits meanwhile, put into found[during]."""
+    process = subprocess.Popen(["device_bench", "getlink", INTERFACE], stdout=subprocess.PIPE, text=True)
+    try:
+        yield
+    finally:
+        process.terminate()
+        found[during] = json.loads(process.communicate()[0])
+
+
+def say(text):
+    print(f"{time.monotonic():8.1f} s  {text}", file=sys.stderr, flush=True)
+
+
+def slab_kib(name):
+    with contextlib.suppress(OSError):
+        for line in pathlib.Path("/proc/slabinfo").read_text().splitlines():
+            if line.startswith(name + " "):
+                words = line.split()
+                return int(words[2]) * int(words[3]) / 1024
+    return None
+
+
+def snapshot(peers):
+    ip("link", "add", INTERFACE, "type", "wireguard")
+    say(f"filling {peers} peers")
+    found = {"peers": peers, "fill": bench("fill", INTERFACE, peers)}
+    say("reading")
+    found["read"] = bench("read", INTERFACE, ROUNDS)
+    return found
+
+
+def scale(peers):
+    ip("link", "add", INTERFACE, "type", "wireguard")
+    ip("link", "add", SPARE, "type", "wireguard")
+    waits = {}
+    found = {"peers": peers, "other_users": waits}
+    with other_users(waits, "nothing"):
+        time.sleep(5)  # the span that is measured, not a wait for something
+    say(f"filling {peers} peers, bare and by our client")
+    found["fill_bare"] = bench("fill-bare", SPARE, peers)
+    ip("link", "delete", SPARE)
+    with other_users(waits, "load"):
+        found["fill"] = bench("fill", INTERFACE, peers)
+    found["peer_slab_kib"] = slab_kib("wg_peer")
+    say("reading")
+    with other_users(waits, "reading"):
+        found["read"] = bench("read", INTERFACE, 3)
+    say("changing single peers")
+    with other_users(waits, "one change"):
+        found["change"] = bench("change", INTERFACE, 20)
+    say(f"removing {REMOVED}")
+    with other_users(waits, "removal"):
+        found["remove"] = {**bench("remove", INTERFACE, REMOVED), "peers": REMOVED}
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps({"snapshot": snapshot, "scale": scale}[sys.argv[1]](int(sys.argv[2]))))
