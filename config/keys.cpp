@@ -306,6 +306,12 @@ std::vector<Key> make_keys() {
       "registration.anchors[].name", text(128), [](const Scope& s) -> auto& { return s.anchor->name; },
       {"", "Example Association", "Who that is, in the words that people will read."}, When::required));
 
+  add(row(
+      "evidence.epoch", seconds(3600, 366 * kDay), [](const Scope& s) -> auto& { return s.config->evidence.epoch; },
+      {"", "30d",
+       "How long one key signs the log. Then the next is announced and the old one destroyed: nobody can sign for that time "
+       "again."},
+      When::restart));
   add(row("evidence.quorum", number(1, 32), [](const Scope& s) -> auto& { return s.config->evidence.quorum; },
           {"all of them", "1", "How many of the witnesses an auditor's check of the log shall ask for, as log/policy says it."}));
   add(row("evidence.push_interval", seconds(1, 3600), [](const Scope& s) -> auto& { return s.config->evidence.push_interval; },
@@ -385,7 +391,7 @@ std::vector<Section> make_sections() {
                     }
                     return items;
                   }});
-  made.push_back({"evidence", "Who beside the gateway vouches for the log.", {}, {}});
+  made.push_back({"evidence", "How long a key signs the log, and who beside the gateway vouches for it.", {}, {}});
   made.push_back(
       {"evidence.witnesses[]",
        "Witnesses (c2sp.org/tlog-witness) on machines of others: what they have cosigned, nobody here can rewrite unseen.",

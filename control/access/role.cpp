@@ -65,7 +65,7 @@ std::string_view activity(Permission permission) {
     case Permission::reload:
       return "reloading the configuration";
     case Permission::custody:
-      return "holds, retention and erasure";
+      return "holds, retention, erasure and changing the log's key";
     case Permission::shutdown:
       return "stopping the gateway";
   }

@@ -28,7 +28,7 @@ enum class Permission : std::uint8_t {
   registration_read,
   registration_write,  // install, grace
   reload,
-  custody,   // holds, retention, erasure
+  custody,   // holds, retention, erasure, the log's signing key
   shutdown,  // shutdown, recover
 };
 inline constexpr Permission kPermissions[] = {Permission::status,

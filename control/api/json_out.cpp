@@ -265,11 +265,12 @@ json::object status_json(const service::Status& status) {
   if (status.checkpoint_at)
     evidence["checkpoint_age_s"] =
         static_cast<double>(std::max<std::int64_t>(0, now().wall.ms() - status.checkpoint_at->ms())) / 1000.0;
+  evidence["epoch"] = status.log_epoch;
   json::array witnesses;
   for (const auto& witness : status.witnesses) witnesses.emplace_back(witness_json(witness));
   evidence["witnesses"] = std::move(witnesses);
   evidence["writable"] = status.writable;
-  evidence["problem"] = text_or_null(status.storage_problem);
+  evidence["problem"] = text_or_null(status.storage_problem.empty() ? status.log_problem : status.storage_problem);
   out["evidence"] = std::move(evidence);
   json::object clock;
   clock["synchronised"] = status.clock.synchronised;

@@ -25,6 +25,7 @@ constexpr Route kRoutes[] = {
     {"POST",   "/v1/interfaces/{id}/next-key", P::registration_write, "",      "",                                                            none,   make_next_key},
     {"POST",   "/v1/interfaces/{id}/rotate-key", P::registration_write, "",    "",                                                            json,   rotate_key},
     {"GET",    "/v1/log/entries",           P::evidence_read,      "log",      "from limit",                                                  none,   list_log_entries},
+    {"POST",   "/v1/log/rotate-key",        P::custody,            "",         "",                                                            none,   rotate_log_key},
     {"GET",    "/v1/metrics",               P::status,             "",         "",                                                            none,   get_metrics},
     {"GET",    "/v1/openapi.yaml",          P::status,             "",         "",                                                            none,   get_openapi},
     {"GET",    "/v1/peers",                 P::peers_read,         "",         "cursor interface limit match owner state",                    none,   list_peers},

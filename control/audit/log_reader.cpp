@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::size_t kMaxKeysBytes = 1U << 20;
 constexpr std::size_t kCachedTiles = 64;
+constexpr int kTries = 5;
 
 // The whole file, or an error that names `name`. Never blocks on what is no file.
 Result<void> read_whole(const std::filesystem::path& directory, const std::string& name, std::size_t limit, Bytes& into) {
@@ -139,6 +140,28 @@ Result<std::vector<std::string>> LogReader::cosigned_names() const {
 
 Result<std::string> LogReader::cosigned_checkpoint(const std::string& name) const {
   return read_text(directory_, std::string(kCosignedDirectory) + "/" + name, kMaxNoteBytes);
+}
+
+Result<LogHead> LogReader::head() const {
+  auto archived = archived_sizes();
+  if (!archived) return std::move(archived).error();
+  auto note = checkpoint();
+  if (!note) return std::move(note).error();
+  auto before = keys();
+  // A key is added between two checkpoints; more than one in the time of two reads is none that a publisher makes.
+  for (int tries = 0; tries < kTries; ++tries) {
+    note = checkpoint();
+    if (!note) return std::move(note).error();
+    auto after = keys();
+    if (before && after && *before == *after) return LogHead{*std::move(archived), *std::move(note), *std::move(after)};
+    before = std::move(after);
+  }
+  if (!before) return std::move(before).error();
+  return Error{Errc::unavailable, "the log's keys change faster than they can be read"};
+}
+
+Result<std::string> LogReader::text(const std::string& name, std::size_t limit) const {
+  return read_text(directory_, name, limit);
 }
 
 Result<void> LogReader::read_tile(const TileId& id, std::size_t limit, Bytes& into, bool& whole) const {

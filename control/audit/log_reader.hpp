@@ -35,6 +35,13 @@ struct EpochKey {
 Result<std::vector<EpochKey>> parse_log_keys(std::string_view text);
 std::string log_keys_text(std::span<const EpochKey> keys);
 
+struct LogHead {
+  std::vector<std::uint64_t>
+      archived;  // tree sizes, ascending: none is larger than the checkpoint's, unless the log was cut short
+  std::string checkpoint;
+  std::vector<EpochKey> keys;
+};
+
 // Copies share nothing and cost a path. Any thread. Errors name the file, relative to the directory, and carry it in `field`:
 // not_found, corrupt (not of the size it must have), io.
 class LogReader final {
@@ -49,6 +56,11 @@ class LogReader final {
   // Names (8 hex digits) of the cosigned checkpoints, ascending; other names are passed over. No directory: none.
   [[nodiscard]] Result<std::vector<std::string>> cosigned_names() const;
   [[nodiscard]] Result<std::string> cosigned_checkpoint(const std::string& name) const;
+  // What belongs together of a log that is perhaps being written at this moment: the archive as it was before the checkpoint was
+  // read, and the keys as they are with it.
+  [[nodiscard]] Result<LogHead> head() const;
+  // Any other file of the log, by its name relative to the directory.
+  [[nodiscard]] Result<std::string> text(const std::string& name, std::size_t limit) const;
 
   // The first id.width hashes or entries of the tile: from the partial file, or from the full one that has replaced it.
   [[nodiscard]] Result<std::vector<Hash>> hashes(const TileId& id) const;

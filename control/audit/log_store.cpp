@@ -52,13 +52,14 @@ Result<void> LogStore::make_directories(const std::filesystem::path& relative) {
   return {};
 }
 
-Result<void> LogStore::write_incoming(std::span<const std::uint8_t> bytes) {
+Result<void> LogStore::write_incoming(std::span<const std::uint8_t> bytes, mode_t mode) {
+  if (broken_) return *broken_;
   const auto path = directory_ / kIncoming;
   // Left by a process that was killed.
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return failed(errno, "remove", path);
-  UniqueFd fd{::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kTileMode)};
+  UniqueFd fd{::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)};
   if (!fd) return failed(errno, "create", path);
-  if (::fchmod(fd.get(), kTileMode) != 0) return failed(errno, "set the mode of", path);  // whatever the umask says
+  if (::fchmod(fd.get(), mode) != 0) return failed(errno, "set the mode of", path);  // whatever the umask says
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd.get(), bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
@@ -73,7 +74,7 @@ Result<void> LogStore::write_incoming(std::span<const std::uint8_t> bytes) {
 Result<void> LogStore::put(const TileId& id, std::span<const std::uint8_t> bytes) {
   const std::filesystem::path relative = tile_path(id);
   if (auto done = make_directories(relative.parent_path()); !done) return done;
-  if (auto done = write_incoming(bytes); !done) return done;
+  if (auto done = write_incoming(bytes, kTileMode); !done) return done;
   const auto incoming = directory_ / kIncoming;
   const auto path = directory_ / relative;
   touched_.insert(relative.parent_path());
@@ -85,13 +86,10 @@ Result<void> LogStore::put(const TileId& id, std::span<const std::uint8_t> bytes
   }
   const auto there = read_file(path, kMaxBundleBytes);
   if (!there) return there.error();
-  if (std::ranges::equal(as_bytes(*there), bytes)) {
-    if (::unlink(incoming.c_str()) != 0) return failed(errno, "remove", incoming);
-    return {};
-  }
-  if (id.width == kTileWidth) {
+  // Equal ones are replaced too: whoever wrote this one may have failed to make it durable.
+  if (id.width == kTileWidth && !std::ranges::equal(as_bytes(*there), bytes)) {
     return Error{Errc::corrupt, path.string() + " exists and holds something else than the log's records", relative.string(),
-                 "the log and state.db tell two histories: keep both, and bring back the pair that belongs together"};
+                 "the log and state.db tell two histories: put back the pair that belongs together, or: sanad log recover"};
   }
   if (::rename(incoming.c_str(), path.c_str()) != 0) return failed(errno, "replace", path);
   return {};
@@ -99,23 +97,47 @@ Result<void> LogStore::put(const TileId& id, std::span<const std::uint8_t> bytes
 
 Result<void> LogStore::sync() {
   for (const auto& relative : touched_) {
-    if (auto done = fsync_directory(relative.empty() ? directory_ : directory_ / relative); !done) return done;
+    if (auto done = sync_directory(relative); !done) return done;
   }
   touched_.clear();
   return {};
 }
 
-Result<void> LogStore::publish(std::string_view note) {
-  return write_file_durably(directory_ / kCheckpointFile, note, kFileMode);
+Result<void> LogStore::sync_directory(const std::filesystem::path& relative) {
+  if (broken_) return *broken_;
+  const auto path = relative.empty() ? directory_ : directory_ / relative;
+  const UniqueFd fd{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (!fd) return failed(errno, "open", path);
+  if (::fsync(fd.get()) == 0) return {};
+  broken_ = failed(errno, "fsync", path);
+  broken_->hint = "nothing more is published until sanadd is restarted; look at the disk that holds the log first";
+  return *broken_;
 }
+
+Result<void> LogStore::replace(const std::filesystem::path& relative, std::string_view text) {
+  if (auto done = write_incoming(as_bytes(text), kFileMode); !done) return done;
+  const auto path = directory_ / relative;
+  if (::rename((directory_ / kIncoming).c_str(), path.c_str()) != 0) return failed(errno, "rename into place", path);
+  // The name left the log's own directory, and came into this one.
+  if (!relative.parent_path().empty()) {
+    if (auto done = sync_directory(relative.parent_path()); !done) return done;
+  }
+  return sync_directory({});
+}
+
+Result<void> LogStore::publish(std::string_view note) { return replace(kCheckpointFile, note); }
 
 Result<void> LogStore::archive(std::uint64_t size, std::string_view note) {
   if (auto done = make_directories(kArchiveDirectory); !done) return done;
-  if (auto done = sync(); !done) return done;
-  return write_file_durably(directory_ / kArchiveDirectory / std::to_string(size), note, kFileMode);
+  return replace(std::filesystem::path(kArchiveDirectory) / std::to_string(size), note);
 }
 
-Result<void> LogStore::write_keys(std::string_view text) { return write_file_durably(directory_ / kKeysFile, text, kFileMode); }
+Result<void> LogStore::write_keys(std::string_view text) {
+  if (keys_text_ == text) return {};
+  if (auto done = replace(kKeysFile, text); !done) return done;
+  keys_text_ = text;
+  return {};
+}
 
 void LogStore::remove_partials(const TileId& full) {
   std::filesystem::path relative = tile_path(full) + ".p";

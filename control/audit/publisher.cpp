@@ -1,5 +1,6 @@
 #include "control/audit/publisher.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -14,29 +15,42 @@ constexpr std::size_t kLeavesAtOnce = 8'192;
 constexpr std::uint64_t kLeavesInOneCheckpoint = 16'384;
 constexpr std::int64_t kArchiveEveryNs = std::chrono::nanoseconds(std::chrono::hours(1)).count();
 
+std::vector<VerifierKey> all_of(const SigningKeys& keys) {
+  std::vector<VerifierKey> all;
+  for (auto& epoch : keys.begun(kMaxTreeSize)) all.push_back(std::move(epoch.key));
+  return all;
+}
+
 Error two_histories(std::string what) {
   return {Errc::corrupt,
           std::move(what),
           {},
-          "nothing was written; put back the state.db and the log directory that belong together"};
+          "nothing was written; put back the state.db and the log directory that belong together; where there is no such pair: "
+          "sanad log "
+          "recover"};
 }
 
 }  // namespace
 
-Publisher::Publisher(LogStore store, Outbox& outbox, PublisherKeys keys)
-    : store_(std::move(store)), outbox_(outbox), keys_(std::move(keys)) {}
+Publisher::Publisher(LogStore store, Outbox& outbox, SigningKeys& keys)
+    : store_(std::move(store)), outbox_(outbox), keys_(keys) {}
 
 Result<Published> Publisher::publish(WallTime now) {
   if (!edge_) {
     if (auto done = load(now); !done) return std::move(done).error();
   }
   const auto write = [&]() -> Result<Published> {
-    auto more = write_pending();
+    auto term = keys_.term_after(last_.size);
+    if (!term) return std::move(term).error().within("couldn't read the log's signing key");
+    auto more = write_pending(term->end.value_or(kMaxTreeSize));
     if (!more) return std::move(more).error();
     const bool changed = edge_->size() > last_.size;
     if (changed) {
       if (auto done = write_partials(); !done) return std::move(done).error();
-      if (auto done = sign_and_publish(now); !done) return std::move(done).error();
+      if (auto done = sign_and_publish(term->signer, now); !done) return std::move(done).error();
+    }
+    if (last_.size == term->end) {
+      if (auto done = end_epoch(); !done) return std::move(done).error();
     }
     return Published{last_, changed, *more};
   };
@@ -51,13 +65,13 @@ Result<void> Publisher::load(WallTime now) {
   if (!note) return std::move(note).error().within("couldn't read the checkpoint signed last");
   bundle_.clear();
   filled_.clear();
-  Checkpoint last{keys_.signer.name, 0, empty_root(), {}};
+  Checkpoint last{keys_.origin(), 0, empty_root(), {}};
   if (!note->empty()) {
-    auto opened = open_checkpoint(*note, keys_.known);
+    auto opened = open_checkpoint(*note, all_of(keys_));
     if (!opened) return two_histories("the checkpoint in state.db is not of this log's keys: " + opened.error().message);
     last = std::move(opened->checkpoint);
-    if (last.origin != keys_.signer.name) {
-      return two_histories("state.db holds the log of " + last.origin + ", not of " + keys_.signer.name);
+    if (last.origin != keys_.origin()) {
+      return two_histories("state.db holds the log of " + last.origin + ", not of " + keys_.origin());
     }
   }
   auto published = published_checkpoint(last);
@@ -72,6 +86,8 @@ Result<void> Publisher::load(WallTime now) {
   last_note_ = *std::move(note);
   last_time_ = now;
   auto done = take_up(*published);
+  // A kill may have come between the last checkpoint of an epoch and what follows from it.
+  if (done) done = end_epoch();
   if (!done) edge_.reset();
   return done;
 }
@@ -83,7 +99,7 @@ Result<std::optional<Checkpoint>> Publisher::published_checkpoint(const Checkpoi
     if (note.error().code == Errc::not_found) return std::optional<Checkpoint>{};
     return std::move(note).error();
   }
-  auto opened = open_checkpoint(*note, keys_.known);
+  auto opened = open_checkpoint(*note, all_of(keys_));
   if (!opened) return two_histories("the log's checkpoint is not of this log's keys: " + opened.error().message);
   Checkpoint& published = opened->checkpoint;
   if (published.origin != last.origin) return two_histories("the directory holds the log of " + published.origin);
@@ -151,10 +167,10 @@ Result<void> Publisher::append(const std::string& leaf) {
   });
 }
 
-Result<bool> Publisher::write_pending() {
-  const std::uint64_t from = edge_->size();
-  while (edge_->size() - from < kLeavesInOneCheckpoint) {
-    auto leaves = outbox_.pending(edge_->size(), kLeavesAtOnce);
+Result<bool> Publisher::write_pending(std::uint64_t end) {
+  end = std::min(end, edge_->size() + kLeavesInOneCheckpoint);
+  while (edge_->size() < end) {
+    auto leaves = outbox_.pending(edge_->size(), std::min<std::uint64_t>(kLeavesAtOnce, end - edge_->size()));
     if (!leaves) return std::move(leaves).error().within("couldn't read the pending records");
     if (leaves->empty()) return false;
     for (const auto& leaf : *leaves) {
@@ -175,9 +191,9 @@ Result<void> Publisher::write_partials() {
   return store_.sync();
 }
 
-Result<void> Publisher::sign_and_publish(WallTime now) {
-  const Checkpoint next{keys_.signer.name, edge_->size(), edge_->root(), {}};
-  auto note = sign_checkpoint(next, keys_.signer);
+Result<void> Publisher::sign_and_publish(const Signer& signer, WallTime now) {
+  const Checkpoint next{keys_.origin(), edge_->size(), edge_->root(), {}};
+  auto note = sign_checkpoint(next, signer);
   if (!note) return std::move(note).error().within("couldn't sign the checkpoint");
   if (auto done = outbox_.store_signed(*note, next.size); !done) {
     return std::move(done).error().within("couldn't store the signed checkpoint");
@@ -192,6 +208,16 @@ Result<void> Publisher::sign_and_publish(WallTime now) {
   if (!filled_.empty()) (void)outbox_.drop_below(full_tiles(0, last_.size) * kTileWidth);
   filled_.clear();
   return {};
+}
+
+// What an auditor needs to go from one key to the next is in place before the next one signs. Does nothing where no epoch ends.
+Result<void> Publisher::end_epoch() {
+  const auto keys = keys_.begun(last_.size + 1);
+  const bool ends = last_.size > 0 && keys.size() > keys_.begun(last_.size).size();
+  if (ends) {
+    if (auto done = store_.archive(last_.size, last_note_); !done) return done;
+  }
+  return store_.write_keys(log_keys_text(keys));
 }
 
 // The last checkpoint of every hour is kept; so the last of a day is among them.

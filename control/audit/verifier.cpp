@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "control/audit/leaf_read.hpp"
+#include "control/audit/origin.hpp"
 #include "control/audit/tree_edge.hpp"
 
 namespace sanad::audit {
@@ -18,7 +19,6 @@ constexpr std::uint64_t kWindow = 512;
 
 struct Order {
   std::int64_t first_ms = 0, last_ms = 0;
-  std::uint64_t first_epoch = 0, last_epoch = 0;
   std::uint64_t steps_back = 0;
 };
 
@@ -26,20 +26,18 @@ struct CheckedBundle {
   Hash root{};                 // of a full one
   std::vector<Hash> hashes;    // of a partial one
   std::optional<Order> order;  // nothing: past retention, its records are gone
+  std::vector<EpochSpan> spans;
+  std::vector<FoundFact> facts;
 };
 
 Error at_record(std::uint64_t index, const std::string& file, std::string why) {
   return {Errc::corrupt, file + ": record " + std::to_string(index) + ": " + std::move(why), file};
 }
 
-std::string epoch_went_back(std::uint64_t from, std::uint64_t to) {
-  return "its epoch is " + std::to_string(to) + " after " + std::to_string(from);
-}
-
 class BundleChecker final {
  public:
-  BundleChecker(const LogReader& log, const std::vector<EpochKey>& epochs, RetentionLookup& retention)
-      : log_(log), epochs_(epochs), retention_(retention) {}
+  BundleChecker(const LogReader& log, RetentionLookup& retention, std::uint64_t first_record)
+      : log_(log), retention_(retention), first_record_(first_record) {}
 
   Result<CheckedBundle> check(std::uint64_t number, unsigned width) {
     const std::string file = tile_path({{}, number, width});
@@ -60,8 +58,9 @@ class BundleChecker final {
     }
     hashes_.resize(width);
     Order& order = checked.order.emplace();
+    bool announced = false;
     for (unsigned i = 0; i < width; ++i) {
-      const std::uint64_t index = number * kTileWidth + i;
+      const std::uint64_t index = first_record_ + number * kTileWidth + i;
       const auto entry = bundle_.entries[i];
       hashes_[i] = leaf_hash(entry);
       if (hashes_[i] != (*tile)[i]) {
@@ -70,7 +69,12 @@ class BundleChecker final {
       const auto leaf = read_leaf({reinterpret_cast<const char*>(entry.data()), entry.size()});
       if (!leaf) return at_record(index, file, leaf.error().message);
       if (leaf->index != index) return at_record(index, file, "it says it is record " + std::to_string(leaf->index));
-      if (auto why = check_order(*leaf, i == 0, order); !why.empty()) return at_record(index, file, why);
+      note_time(*leaf, i == 0, order);
+      note_epoch(*leaf, announced, checked.spans);
+      auto fact = log_fact(leaf->event);
+      if (!fact) return at_record(index, file, fact.error().message);
+      announced = std::holds_alternative<KeyAnnouncement>(*fact);
+      if (fact->index() != 0) checked.facts.push_back({index, leaf->time_ms, *std::move(fact)});
     }
     if (width == kTileWidth) {
       checked.root = subtree_root(hashes_);
@@ -81,33 +85,44 @@ class BundleChecker final {
   }
 
  private:
-  std::string check_order(const LeafView& leaf, bool first, Order& order) const {
-    if (first) {
-      order.first_ms = order.last_ms = leaf.time_ms;
-      order.first_epoch = order.last_epoch = leaf.epoch;
-    }
-    if (leaf.epoch < order.last_epoch) return epoch_went_back(order.last_epoch, leaf.epoch);
-    if (!epochs_.empty() && (first || leaf.epoch != order.last_epoch) &&
-        std::none_of(epochs_.begin(), epochs_.end(), [&](const EpochKey& key) { return key.epoch == leaf.epoch; })) {
-      return "there is no key of its epoch " + std::to_string(leaf.epoch);
-    }
+  static void note_time(const LeafView& leaf, bool first, Order& order) {
+    if (first) order.first_ms = order.last_ms = leaf.time_ms;
     if (leaf.time_ms < order.last_ms) ++order.steps_back;
     order.last_ms = leaf.time_ms;
-    order.last_epoch = leaf.epoch;
-    return {};
+  }
+
+  static void note_epoch(const LeafView& leaf, bool behind_announcement, std::vector<EpochSpan>& spans) {
+    if (spans.empty() || behind_announcement || spans.back().epoch != leaf.epoch) {
+      spans.push_back({leaf.epoch, leaf.index, leaf.time_ms, leaf.index, leaf.time_ms, leaf.index});
+      return;
+    }
+    EpochSpan& span = spans.back();
+    if (leaf.time_ms < span.earliest_ms) {
+      span.earliest_ms = leaf.time_ms;
+      span.earliest_at = leaf.index;
+    }
+    if (leaf.time_ms > span.latest_ms) {
+      span.latest_ms = leaf.time_ms;
+      span.latest_at = leaf.index;
+    }
   }
 
   const LogReader& log_;
-  const std::vector<EpochKey>& epochs_;
   RetentionLookup& retention_;
+  std::uint64_t first_record_;
   Bundle bundle_;
   std::vector<Hash> hashes_;
 };
 
 class Run final {
  public:
-  Run(const LogReader& log, const VerifyOptions& options, const std::vector<EpochKey>& epochs, std::uint64_t size)
-      : log_(log), options_(options), epochs_(epochs), size_(size), retention_(log, size) {}
+  Run(const LogReader& log, const VerifyOptions& options, EpochChain& epochs, std::uint64_t size)
+      : log_(log),
+        options_(options),
+        epochs_(epochs),
+        size_(size),
+        first_record_(first_record_of(epochs.origin())),
+        retention_(log, size) {}
 
   // Checks every record and every tile; on success edge() has the tree.
   Result<void> bundles(VerifiedLog& into) {
@@ -116,8 +131,8 @@ class Run final {
       const std::uint64_t to = std::min(count, from + kWindow);
       auto checked = window(from, to);
       // What stands before the bad bundle is joined too: a tile above it may be the first that is wrong.
-      for (std::uint64_t number = from; number < from + checked.good.size(); ++number) {
-        if (auto done = join(number, checked.good[number - from], into); !done) return done;
+      for (const CheckedBundle& bundle : checked.good) {
+        if (auto done = join(bundle, into); !done) return done;
       }
       if (checked.failure) return *std::move(checked.failure);
       if (options_.progress) options_.progress(edge_.size(), size_);
@@ -127,10 +142,10 @@ class Run final {
       if (!there) return there.error();
       if (auto done = compare(id, edge_.hashes(*id.level), *there); !done) return done;
     }
+    if (auto broken = epochs_.finish()) return break_at(*broken);
     return {};
   }
   [[nodiscard]] const TreeEdge& edge() const { return edge_; }
-  [[nodiscard]] std::uint64_t last_epoch() const { return epoch_; }
   // Set when a bundle was missing.
   [[nodiscard]] std::optional<PastRetention> past_retention() const { return retention_.found(); }
 
@@ -154,7 +169,7 @@ class Run final {
     std::optional<Error> failure;                                   // guarded by mutex
     std::atomic<bool> stop = false;
     const auto work = [&] {
-      BundleChecker checker(log_, epochs_, retention_);
+      BundleChecker checker(log_, retention_, first_record_);
       while (!stop) {
         const std::uint64_t number = next++;
         if (number >= to) return;
@@ -179,14 +194,10 @@ class Run final {
     return {std::move(checked), std::move(failure)};
   }
 
-  Result<void> join(std::uint64_t number, const CheckedBundle& checked, VerifiedLog& into) {
-    const std::uint64_t index = number * kTileWidth;
+  Result<void> join(const CheckedBundle& checked, VerifiedLog& into) {
     if (checked.order) {
       const Order& order = *checked.order;
-      if (order.first_epoch < epoch_) {
-        return at_record(index, tile_path({{}, number, width_of(number)}), epoch_went_back(epoch_, order.first_epoch));
-      }
-      epoch_ = order.last_epoch;
+      if (auto broken = epochs_.add(checked.spans, checked.facts)) return break_at(*broken);
       if (!into.first_ms) into.first_ms = order.first_ms;
       if (into.last_ms && order.first_ms < *into.last_ms) ++into.clock_steps_back;
       into.clock_steps_back += order.steps_back;
@@ -205,22 +216,27 @@ class Run final {
     return {};
   }
 
-  static Result<void> compare(const TileId& id, std::span<const Hash> computed, std::span<const Hash> there) {
+  [[nodiscard]] Error break_at(ChainBreak broken) const {
+    const std::uint64_t number = (broken.index - first_record_) / kTileWidth;
+    return at_record(broken.index, tile_path({{}, number, width_of(number)}), std::move(broken.why));
+  }
+
+  [[nodiscard]] Result<void> compare(const TileId& id, std::span<const Hash> computed, std::span<const Hash> there) const {
     const auto differ = std::ranges::mismatch(computed, there).in1;
     if (differ == computed.end()) return {};
     const auto position = static_cast<std::uint64_t>(differ - computed.begin());
     const std::uint64_t first = (id.index * kTileWidth + position) << (kTileHeight * *id.level);
-    return at_record(first, tile_path(id),
+    return at_record(first_record_ + first, tile_path(id),
                      "hash " + std::to_string(position) + " is not that of the records below, which begin here");
   }
 
   const LogReader& log_;
   const VerifyOptions& options_;
-  const std::vector<EpochKey>& epochs_;
+  EpochChain& epochs_;
   std::uint64_t size_;
+  std::uint64_t first_record_;
   RetentionLookup retention_;
   TreeEdge edge_;
-  std::uint64_t epoch_ = 0;
 };
 
 Error about(const std::string& file, Error error) {
@@ -229,71 +245,138 @@ Error about(const std::string& file, Error error) {
   return error;
 }
 
-Result<void> check_archive(const LogReader& log, const std::vector<VerifierKey>& keys, VerifiedLog& into) {
+// Of the epoch that the record is of; of all up to the first that is still told, when the record is past retention.
+std::vector<VerifierKey> keys_for(std::uint64_t record, const EpochChain& chain, const std::vector<EpochKey>& listed) {
+  const LogEpoch& first = chain.epochs().front();
+  if (record >= first.first) return {chain.epoch_of(record).key};
+  std::vector<VerifierKey> keys;
+  for (const EpochKey& key : listed) {
+    if (key.epoch <= first.epoch) keys.push_back(key.key);
+  }
+  return keys;
+}
+
+// The checkpoint in `file`: of this log, of `size` records, by the key of the epoch its last record is of, with the tree's root.
+Result<void> check_earlier(const std::string& file, const std::string& note, std::uint64_t size, const EpochChain& epochs,
+                           const std::vector<EpochKey>& listed, const Checkpoint& latest, const ReadNode& nodes) {
+  const auto keys = keys_for(first_record_of(latest.origin) + size - 1, epochs, listed);
+  const auto opened = open_checkpoint(note, keys);
+  if (!opened) return about(file, opened.error());
+  const Checkpoint& earlier = opened->checkpoint;
+  if (earlier.origin != latest.origin) return about(file, {Errc::corrupt, "it is of another log, " + earlier.origin});
+  if (earlier.size != size) return about(file, {Errc::corrupt, "it is of size " + std::to_string(earlier.size)});
+  const auto root = tree_root(size, nodes);
+  if (!root) return root.error();
+  if (*root != earlier.root) return about(file, {Errc::corrupt, "the log had another root then: its history was rewritten"});
+  return {};
+}
+
+std::string archive_file(std::uint64_t size) { return std::string(kArchiveDirectory) + "/" + std::to_string(size); }
+
+// `before`: what was there before the checkpoint was read; what came later may be of later trees.
+Result<void> check_archive(const LogReader& log, const std::vector<std::uint64_t>& before, const EpochChain& epochs,
+                           const std::vector<EpochKey>& listed, VerifiedLog& into) {
   const auto sizes = log.archived_sizes();
   if (!sizes) return sizes.error();
-  const auto nodes = log.nodes(into.checkpoint.size);
+  const std::uint64_t latest = into.checkpoint.size;
+  const auto nodes = log.nodes(latest);
   for (const std::uint64_t size : *sizes) {
-    const std::string file = std::string(kArchiveDirectory) + "/" + std::to_string(size);
+    const std::string file = archive_file(size);
+    if (size > latest) {
+      if (!std::ranges::binary_search(before, size)) continue;
+      return about(file, {Errc::corrupt, "the log once had " + std::to_string(size) + " records and now has " +
+                                             std::to_string(latest) + ": it was cut short"});
+    }
+    if (size == 0) return about(file, {Errc::corrupt, "no checkpoint of an empty log is ever signed"});
     const auto note = log.archived_checkpoint(size);
     if (!note) return note.error();
-    const auto opened = open_checkpoint(*note, keys);
-    if (!opened) return about(file, opened.error());
-    const Checkpoint& earlier = opened->checkpoint;
-    if (earlier.origin != into.checkpoint.origin) return about(file, {Errc::corrupt, "it is of another log, " + earlier.origin});
-    if (earlier.size != size) return about(file, {Errc::corrupt, "it is of size " + std::to_string(earlier.size)});
-    if (size > into.checkpoint.size) {
-      return about(file, {Errc::corrupt, "the log once had " + std::to_string(size) + " records and now has " +
-                                             std::to_string(into.checkpoint.size) + ": it was cut short"});
-    }
-    const auto root = tree_root(size, nodes);
-    if (!root) return root.error();
-    if (*root != earlier.root) return about(file, {Errc::corrupt, "the log had another root then: its history was rewritten"});
+    if (auto done = check_earlier(file, *note, size, epochs, listed, into.checkpoint, nodes); !done) return done;
     ++into.archived;
   }
+  for (const LogEpoch& epoch : epochs.epochs()) {
+    if (!epoch.end) continue;
+    const std::uint64_t size = *epoch.end - into.first_record;
+    if (size == latest || std::ranges::binary_search(*sizes, size)) continue;
+    return about(archive_file(size),
+                 {Errc::corrupt, "it is missing: the last checkpoint by the key of epoch " + std::to_string(epoch.epoch) +
+                                     ", without which nothing vouches for the next key"});
+  }
   return {};
+}
+
+// What the directory lists must be what the records announce; a key announced by the very last of them may be there already.
+Result<void> check_key_list(const std::vector<EpochKey>& listed, const EpochChain& chain, bool past_retention,
+                            std::uint64_t end) {
+  const auto& epochs = chain.epochs();
+  const auto same = [](const EpochKey& key, const LogEpoch& epoch) { return key.epoch == epoch.epoch && key.key == epoch.key; };
+  // Epochs of records past retention are in the list alone.
+  const auto from = std::find_if(listed.begin(), listed.end(), [&](const EpochKey& key) {
+    return !past_retention || (!epochs.empty() && key.epoch == epochs.front().epoch);
+  });
+  const auto [at, epoch] = std::mismatch(from, listed.end(), epochs.begin(), epochs.end(), same);
+  if (at != listed.end()) {
+    return about(kKeysFile, {Errc::corrupt, "its key of epoch " + std::to_string(at->epoch) + " is not what the records say"});
+  }
+  if (epoch == epochs.end() || epoch->first == end) return {};
+  return about(kKeysFile, {Errc::corrupt, "it lacks the key of epoch " + std::to_string(epoch->epoch)});
+}
+
+// The list is held against the records later.
+Result<void> check_pins(const std::vector<VerifierKey>& pins, const std::vector<EpochKey>& listed, const std::string& origin) {
+  bool found = pins.empty();
+  for (const VerifierKey& pin : pins) {
+    if (pin.name != origin) continue;
+    found = std::any_of(listed.begin(), listed.end(), [&](const EpochKey& key) { return key.key == pin; });
+    if (!found) break;
+  }
+  if (found) return {};
+  return Error{Errc::permission_denied, "the key that was given is none of this log's", kKeysFile,
+               "compare it with what the gateway printed: sanad log key"};
 }
 
 }  // namespace
 
 Result<VerifiedLog> verify_log(const LogReader& log, const VerifyOptions& options) {
-  auto note = log.checkpoint();
-  if (!note) {
-    if (note.error().code == Errc::not_found)
+  const auto head = log.head();
+  if (!head) {
+    if (head.error().code == Errc::not_found && head.error().field == kCheckpointFile)
       return Error{Errc::not_found, "no log there: it has no checkpoint", kCheckpointFile};
-    return std::move(note).error();
+    return head.error();
   }
-  VerifiedLog verified;
-  std::vector<EpochKey> epochs;
-  std::vector<VerifierKey> keys = options.keys;
-  if (keys.empty()) {
-    auto own = log.keys();
-    if (!own) return std::move(own).error();
-    epochs = *std::move(own);
-    for (const auto& epoch : epochs) keys.push_back(epoch.key);
-    verified.by_its_own_keys = true;
-  }
-  auto opened = open_checkpoint(*note, keys);
+  const std::vector<EpochKey>& listed = head->keys;
+  std::vector<VerifierKey> keys;
+  for (const auto& epoch : listed) keys.push_back(epoch.key);
+  auto opened = open_checkpoint(head->checkpoint, keys);
   if (!opened) return about(kCheckpointFile, std::move(opened).error());
+  VerifiedLog verified;
+  verified.by_its_own_keys = options.keys.empty();
   verified.checkpoint = std::move(opened->checkpoint);
-  // open_checkpoint() has seen one such; the latest epoch's counts.
-  std::size_t signer = 0;
-  for (const auto& signature : opened->signatures) {
-    if (keys[signature.key].name == verified.checkpoint.origin) signer = signature.key;
-  }
-  verified.signed_by = to_vkey(keys[signer]);
+  const Checkpoint& tree = verified.checkpoint;
+  verified.first_record = first_record_of(tree.origin);
+  EpochChain epochs(tree.origin, listed);
+  if (auto good = check_pins(options.keys, listed, tree.origin); !good) return std::move(good).error();
 
-  Run run(log, options, epochs, verified.checkpoint.size);
+  Run run(log, options, epochs, tree.size);
   if (auto done = run.bundles(verified); !done) return std::move(done).error();
   verified.past_retention = run.past_retention();
-  if (run.edge().root() != verified.checkpoint.root) {
-    return about(kCheckpointFile, {Errc::corrupt, "its root is not that of the " + std::to_string(verified.checkpoint.size) +
+  if (run.edge().root() != tree.root) {
+    return about(kCheckpointFile, {Errc::corrupt, "its root is not that of the " + std::to_string(tree.size) +
                                                       " records: one of them was changed together with its tiles"});
   }
-  if (!epochs.empty() && run.last_epoch() > epochs[signer].epoch) {
-    return about(kCheckpointFile, {Errc::corrupt, "it is signed by a key that was retired before the last records were made"});
+  if (auto good = check_key_list(listed, epochs, verified.past_retention.has_value(), verified.first_record + tree.size); !good)
+    return std::move(good).error();
+  if (tree.size == 0) return about(kCheckpointFile, {Errc::corrupt, "no checkpoint of an empty log is ever signed"});
+  const LogEpoch& last = epochs.epoch_of(verified.first_record + tree.size - 1);
+  if (!open_checkpoint(head->checkpoint, {&last.key, 1})) {
+    return about(kCheckpointFile, {Errc::corrupt, "it is not signed by the key of epoch " + std::to_string(last.epoch) +
+                                                      ", of which its last record is"});
   }
-  if (auto done = check_archive(log, keys, verified); !done) return std::move(done).error();
+  verified.signed_by = to_vkey(last.key);
+  if (auto done = check_archive(log, head->archived, epochs, listed, verified); !done) return std::move(done).error();
+  for (const LogEpoch& epoch : epochs.epochs()) {
+    if (epoch.first < verified.first_record + tree.size) verified.epochs.push_back(epoch);
+  }
+  verified.registrations = epochs.registrations();
   return verified;
 }
 

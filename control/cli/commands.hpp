@@ -25,6 +25,8 @@ void add_interface_commands(CLI::App& app, Chosen& chosen);
 void add_registrar_commands(CLI::App& app, Chosen& chosen);
 void add_log_commands(CLI::App& app, Chosen& chosen);
 void add_log_offline_commands(CLI::App& log, Chosen& chosen);
+void add_log_export_command(CLI::App& log, Chosen& chosen);
+void add_log_recover_command(CLI::App& log, Chosen& chosen);
 void add_top_command(CLI::App& app, Chosen& chosen);
 void add_custody_commands(CLI::App& app, Chosen& chosen);
 void add_daemon_commands(CLI::App& app, Chosen& chosen);

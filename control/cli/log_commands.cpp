@@ -46,6 +46,23 @@ Outcome<void> cat(Context& context, const Options& options) {
   return watch_events(context, {.from = std::to_string(next), .json = options.json});
 }
 
+struct RotateOptions {
+  bool json = false;
+};
+
+Outcome<void> rotate_key(Context& context, const RotateOptions& options) {
+  const auto answer = send_json(context.client(), "POST", "/v1/log/rotate-key", nullptr);
+  if (!answer) return answer.error();
+  if (options.json) {
+    context.out << to_line(*answer) << "\n";
+    return {};
+  }
+  context.out << "epoch " << int_at(*answer, "epoch") << " begins with record " << int_at(*answer, "first_index")
+              << "   evidence #" << int_at(*answer, "evidence.index") << "\nkey   " << shown(*answer, "key")
+              << "\nThe key before signs up to that record, for the last time, and is then destroyed.\n";
+  return {};
+}
+
 }  // namespace
 
 void add_log_commands(CLI::App& app, Chosen& chosen) {
@@ -63,7 +80,12 @@ void add_log_commands(CLI::App& app, Chosen& chosen) {
         command.add_flag("--json", o.json, "An entry a line, for programs");
       },
       cat);
+  add_command<RotateOptions>(
+      *log, chosen, "rotate-key", "Sign with a new key from now on, announced under the one before", "sanad log rotate-key",
+      [](CLI::App& command, RotateOptions& o) { command.add_flag("--json", o.json, "For programs"); }, rotate_key);
   add_log_offline_commands(*log, chosen);
+  add_log_export_command(*log, chosen);
+  add_log_recover_command(*log, chosen);
 }
 
 }  // namespace sanad::cli

@@ -10,8 +10,10 @@
 #include <thread>
 #include <vector>
 
+#include "control/audit/key_following.hpp"
 #include "control/audit/leaf.hpp"
 #include "control/audit/leaf_read.hpp"
+#include "control/audit/origin.hpp"
 #include "control/audit/proof.hpp"
 #include "control/audit/pruned.hpp"
 #include "control/audit/verifier.hpp"
@@ -19,6 +21,8 @@
 #include "control/cli/commands.hpp"
 #include "control/cli/humane.hpp"
 #include "control/cli/json_view.hpp"
+#include "control/cli/log_disclosures.hpp"
+#include "control/cli/log_trust.hpp"
 #include "control/cli/text.hpp"
 #include "control/cli/witnessed_view.hpp"
 #include "gateway/base/durable_file.hpp"
@@ -65,7 +69,8 @@ Outcome<std::vector<audit::VerifierKey>> given_keys(const Source& source) {
 
 Outcome<std::vector<audit::VerifierKey>> keys_of(const Source& source) {
   auto keys = given_keys(source);
-  if (!keys || !keys->empty()) return keys;
+  if (!keys) return keys;
+  if (!keys->empty()) return audit::follow_keys(audit::LogReader(source.directory), *std::move(keys));
   auto own = audit::LogReader(source.directory).keys();
   if (!own) return audit_failure(std::move(own).error());
   for (auto& epoch : *own) keys->push_back(std::move(epoch.key));
@@ -86,16 +91,24 @@ std::string records(std::uint64_t count) {
 
 struct VerifyOptions {
   Source source;
+  std::vector<std::string> trust;
+  std::string level = "company";
   unsigned threads = std::max(1U, std::thread::hardware_concurrency());
   std::string policy;             // a file
   std::vector<std::string> kept;  // files with checkpoints from elsewhere
   bool json = false;
 };
 
+std::string counted(std::size_t count, const char* one, const char* many) {
+  return with_thousands(static_cast<std::int64_t>(count)) + " " + (count == 1 ? one : many);
+}
+
 void print_verified(Context& context, const audit::VerifiedLog& log, std::chrono::nanoseconds took) {
   const auto& tree = log.checkpoint;
-  context.out << context.paint("good", "32") << "  " << records(tree.size) << " of " << safe(tree.origin) << " checked in "
-              << humane_duration(took) << "\n";
+  context.out << context.paint("good", "32") << "  " << records(tree.size) << " of " << safe(tree.origin) << ", "
+              << counted(log.epochs.size(), "signing epoch", "signing epochs") << ", "
+              << counted(log.registrations.size(), "certificate", "certificates") << ", checked in " << humane_duration(took)
+              << "\n";
   context.out << "root      " << base64_encode(tree.root) << "\n";
   context.out << "signed by " << safe(log.signed_by) << "\n";
   if (log.first_ms && log.last_ms) {
@@ -152,6 +165,12 @@ Outcome<void> verify(Context& context, const VerifyOptions& options) {
     if (!progress) progress.emplace(context, "verifying", total);
     progress->at(done);
   };
+  std::vector<registration::Anchor> anchors;
+  const auto level = registration::level_from_string(options.level);
+  if (!level) return Failure{Exit::usage, "--level: one of self, company, association, regulator"};
+  for (const auto& path : options.trust) {
+    if (auto added = add_anchors(path, *level, anchors); !added) return added.error();
+  }
   auto log = audit::verify_log(reader, how);
   progress.reset();
   if (!log) return audit_failure(std::move(log).error());
@@ -160,6 +179,8 @@ Outcome<void> verify(Context& context, const VerifyOptions& options) {
     if (!own) return own.error();
     keys = *std::move(own);
   }
+  const auto trust = check_log_trust(reader, *log, anchors);
+  if (!trust) return trust.error();
   const auto said = ask_witnesses(reader, *log, *keys, *question, *cosigned);
   if (!said) return audit_failure(said.error());
   if (options.json) {
@@ -175,14 +196,19 @@ Outcome<void> verify(Context& context, const VerifyOptions& options) {
                         {"root", base64_encode(log->checkpoint.root)},
                         {"signed_by", log->signed_by},
                         {"by_its_own_keys", log->by_its_own_keys},
+                        {"epochs", log->epochs.size()},
+                        {"registrations", registrations_json(*trust)},
+                        {"epochs_not_signed_by_a_registration", json::value_from(trust->unsigned_epochs)},
                         {"archived_checkpoints", log->archived},
                         {"clock_steps_back", log->clock_steps_back}};
     add_witnessed(*said, *question, answer);
     context.out << to_line(answer) << "\n";
   } else {
     print_verified(context, *log, now().boot - began);
+    print_trust(context, *trust, !anchors.empty());
     print_witnessed(context, *said, *question, *log);
   }
+  if (auto wanted = want_trust(*trust, !anchors.empty()); !wanted) return wanted.error();
   return demand_quorum(*said, *question);
 }
 
@@ -192,6 +218,7 @@ struct ProveOptions {
   Source source;
   std::uint64_t index = 0;
   std::vector<std::string> disclosures;
+  std::vector<std::string> disclose;  // names: the daemon is asked
   std::string out;
 };
 
@@ -215,8 +242,12 @@ Outcome<void> prove(Context& context, const ProveOptions& options) {
   if (!opened) return audit_failure(opened.error());
   const auto& tree = opened->checkpoint;
   audit::LogProof proof;
-  proof.index = options.index;
-  auto hashes = audit::inclusion_proof(options.index, tree.size, log.nodes(tree.size));
+  const std::uint64_t first = audit::first_record_of(tree.origin);
+  if (options.index < first) {
+    return Failure{Exit::not_found, "this log begins with record " + std::to_string(first) + "; an earlier one has those before"};
+  }
+  proof.index = options.index - first;
+  auto hashes = audit::inclusion_proof(proof.index, tree.size, log.nodes(tree.size));
   if (!hashes) {
     const bool none = hashes.error().code == Errc::invalid_argument;
     return none ? Failure{Exit::not_found, hashes.error().message} : audit_failure(hashes.error());
@@ -224,14 +255,17 @@ Outcome<void> prove(Context& context, const ProveOptions& options) {
   proof.hashes = *std::move(hashes);
   proof.checkpoint = *std::move(note);
 
-  const std::uint64_t number = options.index / audit::kTileWidth;
+  const std::uint64_t number = proof.index / audit::kTileWidth;
   audit::Bundle bundle;
   const auto width = static_cast<unsigned>(std::min<std::uint64_t>(audit::kTileWidth, tree.size - number * audit::kTileWidth));
   if (auto read = log.entries(number, width, bundle); !read) {
     return missing_record(log, tree.size, number, std::move(read).error());
   }
-  const auto entry = bundle.entries[options.index % audit::kTileWidth];
-  const audit::ProofRecord record{{entry.begin(), entry.end()}, options.disclosures};
+  const auto entry = bundle.entries[proof.index % audit::kTileWidth];
+  audit::ProofRecord record{{entry.begin(), entry.end()}, options.disclosures};
+  const auto asked = disclosures_of(context.client(), options.index, options.disclose);
+  if (!asked) return asked.error();
+  record.disclosures.insert(record.disclosures.end(), asked->begin(), asked->end());
   const auto leaf = audit::read_leaf(record.leaf);
   if (!leaf) return audit_failure(leaf.error());
   for (const auto& disclosure : record.disclosures) {
@@ -291,9 +325,9 @@ Outcome<void> check_proof(Context& context, const CheckOptions& options) {
   if (!opened) return audit_failure(opened.error());
   const auto leaf = audit::read_leaf(record->leaf);
   if (!leaf) return audit_failure(leaf.error());
-  if (leaf->index != proof->index) {
-    return Failure{
-        Exit::failure, fmt::format("the record says it is number {}, the proof {}", leaf->index, proof->index), {}, {}};
+  const std::uint64_t number = audit::first_record_of(opened->checkpoint.origin) + proof->index;
+  if (leaf->index != number) {
+    return Failure{Exit::failure, fmt::format("the record says it is number {}, the proof {}", leaf->index, number), {}, {}};
   }
   json::array disclosed;
   for (const auto& disclosure : record->disclosures) {
@@ -304,7 +338,7 @@ Outcome<void> check_proof(Context& context, const CheckOptions& options) {
   const auto& tree = opened->checkpoint;
   const auto event = parse_json(leaf->event);
   if (options.json) {
-    context.out << to_line({{"index", proof->index},
+    context.out << to_line({{"index", number},
                             {"origin", tree.origin},
                             {"size", tree.size},
                             {"time", to_rfc3339(WallTime::from_ms(leaf->time_ms))},
@@ -313,7 +347,7 @@ Outcome<void> check_proof(Context& context, const CheckOptions& options) {
                 << "\n";
     return {};
   }
-  context.out << context.paint("good", "32") << "  record " << proof->index << " is in the log of " << safe(tree.origin) << " ("
+  context.out << context.paint("good", "32") << "  record " << number << " is in the log of " << safe(tree.origin) << " ("
               << records(tree.size) << " then), " << to_rfc3339(WallTime::from_ms(leaf->time_ms)) << "\n";
   context.out << "record    " << to_line(event.value_or(json::value())) << "\n";
   for (const auto& one : disclosed) {
@@ -426,18 +460,29 @@ void add_log_offline_commands(CLI::App& log, Chosen& chosen) {
                 "A checkpoint that was kept elsewhere, or that a witness shows: the log must have grown out of it (repeatable)")
             ->type_name("FILE")
             ->allow_extra_args(false);
+        command.add_option("--trust", o.trust, "A certificate you trust (PEM): every key must then lead back to it")
+            ->type_name("CA")
+            ->allow_extra_args(false);
+        command.add_option("--level", o.level, "What the CAs of --trust are: company, association, regulator")
+            ->capture_default_str();
         command.add_option("--threads", o.threads, "How many")->check(CLI::Range(1U, 1024U))->capture_default_str();
         command.add_flag("--json", o.json, "For programs");
       },
       verify);
   add_command<ProveOptions>(
       log, chosen, "prove", "Write a proof that a record is in the log, checkable without the log",
-      "sanad log prove 48211 --out session.tlog-proof",
+      "sanad log prove 48211 --disclose user.name --out session.tlog-proof",
       [](CLI::App& command, ProveOptions& o) {
         command.add_option("INDEX", o.index, "The record's number")->required()->check(CLI::NonNegativeNumber);
         define_source(command, o.source);
         command.add_option("--disclosure", o.disclosures, "A disclosure of the record to show with it (repeatable)")
             ->type_name("TEXT")
+            ->allow_extra_args(false);
+        command
+            .add_option(
+                "--disclose", o.disclose,
+                "The name of a value to show with it, \"all\" for every one (repeatable): the daemon is asked and records it")
+            ->type_name("NAME")
             ->allow_extra_args(false);
         command.add_option("--out", o.out, "File to write; else standard output")->type_name("FILE");
       },

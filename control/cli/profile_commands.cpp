@@ -4,6 +4,7 @@
 
 #include "control/cli/commands.hpp"
 #include "control/cli/json_view.hpp"
+#include "control/cli/log_trust.hpp"
 #include "control/cli/text.hpp"
 #include "control/registration/crl.hpp"
 #include "control/registration/genuine_list.hpp"
@@ -61,19 +62,6 @@ struct VerifyOptions {
   std::uint64_t least_sequence = 0;
   bool json = false;
 };
-
-Outcome<void> add_anchors(const std::string& path, registration::Level level, std::vector<registration::Anchor>& anchors) {
-  auto pem = read_file(path, registration::kMaxPem);
-  if (!pem) return failure_of(std::move(pem).error());
-  auto certificates = registration::split_chain(*pem);
-  if (!certificates) return failure_of(std::move(certificates).error().within(path));
-  for (auto& one : *certificates) {
-    // A gateway's own certificate vouches only for itself, whatever level was asked for.
-    const bool gateway = registration::parse_certificate(one).has_value();
-    anchors.push_back({std::move(one), gateway ? registration::Level::self : level, {}});
-  }
-  return {};
-}
 
 // "AA:BB:.." or plain hex, either case: both are how tools print a SHA-256.
 Outcome<Sha256> parse_pin(const std::string& text) {

@@ -16,6 +16,7 @@
 
 #include "config/reader.hpp"
 #include "control/api/server.hpp"
+#include "control/daemon/recover.hpp"
 #include "control/daemon/settings.hpp"
 #include "control/ledger/ledger.hpp"
 #include "control/service/gateway.hpp"
@@ -89,7 +90,14 @@ int run(const std::filesystem::path& config_file) {
 
   // Evidence: what the ledger has committed, as tiles and signed checkpoints. Ends after the use cases and before the ledger, so
   // that the record of the stop is in it.
-  auto published = service::PublishedLog::open(**ledger, commits, {config.gateway.state_dir, config.gateway.id});
+  service::PublishedLogSettings log_settings{
+      .state_dir = config.gateway.state_dir, .gateway_id = config.gateway.id, .epoch = config.evidence.epoch};
+  log_settings.on_rotated = [&loop, &followed] {
+    boost::asio::post(loop, [&followed] {
+      if (followed != nullptr) followed->sign_log_keys();
+    });
+  };
+  auto published = service::PublishedLog::open(**ledger, commits, std::move(log_settings));
   if (!published) return fail(published.error());
 
   // Device: netlink, the UAPI socket, wireguard-go, nftables, files of the registration.
@@ -97,6 +105,10 @@ int run(const std::filesystem::path& config_file) {
 
   service::Gateway gateway(loop, device, **ledger, config, config_file, std::move(*keys));
   followed = &gateway;
+  gateway.on_rotate_log_key = [&log = **published](audit::EventDraft by, std::function<void(Result<service::RotatedKey>)> done) {
+    log.rotate_key(std::move(by), std::move(done));
+  };
+  gateway.log_state = [&log = **published] { return log.state(); };
 
   // Witnesses: the log's checkpoints go out to be cosigned, what comes back is kept beside them.
   witness::HttpClient http(loop);
@@ -204,13 +216,16 @@ int main(int argc, char** argv) try {
   std::string config_file = "/etc/sanad/sanad.yaml";
   bool check = false;
   app.add_option("--config,-c", config_file, "configuration file")->capture_default_str();
+  bool recover = false;
+  app.add_flag("--recover-log", recover, "bring log and state.db together again when they tell two histories, and exit");
   app.add_flag("--check", check, "read and check the configuration, print all errors, and exit (0: fine, 1: not)");
   app.set_version_flag("--version", SANAD_VERSION);
   CLI11_PARSE(app, argc, argv);
   sanad::log::start(spdlog::level::info);
-  if (!check) return sanad::daemon::run(config_file);
+  if (!check && !recover) return sanad::daemon::run(config_file);
   const auto outcome = sanad::config::read(config_file);
   for (const auto& line : outcome.errors) std::cerr << line << '\n';
+  if (outcome.config && recover) return sanad::daemon::recover_log(*outcome.config);
   if (outcome.config) std::cout << config_file << ": fine\n";
   return outcome.config ? 0 : 1;
 } catch (const std::exception& bug) {

@@ -224,10 +224,19 @@ struct SignedLog {
   std::string note;  // empty: nothing was signed yet
 };
 
-// Which key signs the log in an epoch, as its public half is written (c2sp.org/signed-note, "vkey").
+// Which key signs the log in an epoch, as its public half is written (c2sp.org/signed-note, "vkey"), and the first leaf of it.
 struct LogKey {
   std::uint64_t epoch = 0;
   std::string vkey;
+  std::uint64_t first_index = 0;
+};
+
+// A published log that is ahead of the ledger, which was put back from an older copy.
+struct AdoptedLog {
+  SignedLog signed_log;             // its latest checkpoint; the size counts records
+  std::vector<LogKey> keys;         // all of them
+  WallTime epoch_began;             // the last one's beginning
+  std::vector<StoredLeaf> pending;  // those not in full bundles, up to the last
 };
 
 }  // namespace sanad::ledger

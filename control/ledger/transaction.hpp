@@ -54,7 +54,15 @@ class Transaction final {
   Result<void> drop_leaves_below(std::uint64_t index);
   std::uint64_t first_pending_leaf();  // next_index() when none is
   std::vector<LogKey> log_keys();      // by epoch
-  void put_log_key(const LogKey& key);
+  // The next leaf is the first of the key's epoch, which begins now; of the first epoch of all it may be any leaf so far.
+  // internal: another leaf is next, or the epoch is not the one after the last.
+  Result<void> begin_log_epoch(const LogKey& key);
+  std::optional<WallTime> log_epoch_began();  // unset: no epoch has begun
+  // Goes on where the published log ends; the next leaf follows its last. internal: it ends before this ledger does.
+  Result<void> adopt_log(const AdoptedLog& log);
+  // The next leaf is the first of another log, signed by `key`; what the last one had pending and signed, and its keys, are
+  // forgotten. A leaf must be appended in the same job.
+  Result<void> begin_log_anew(const LogKey& key);
 
   // ---- Owners ----
   // By e-mail when given, else by handle when given, else by the handle that the name makes; created when there is none.
@@ -139,6 +147,8 @@ class Transaction final {
 inline constexpr const char* kMetaGatewayId = "gateway_id";
 inline constexpr const char* kMetaBootId = "boot_id";
 inline constexpr const char* kMetaEpoch = "log_epoch";                        // decimal; absent = 1
+inline constexpr const char* kMetaEpochBegan = "log_epoch_began";             // wall ns
+inline constexpr const char* kMetaEpochFirstPrefix = "log_epoch_first.";      // + epoch: decimal leaf index; absent = 0
 inline constexpr const char* kMetaDeviceIdentityPrefix = "device_identity.";  // + interface
 inline constexpr const char* kMetaLastSnapshotPrefix = "last_snapshot.";      // + interface: "<boot ns> <wall ns>"
 

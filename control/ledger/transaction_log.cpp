@@ -4,6 +4,7 @@
 
 #include "control/ledger/store.hpp"
 #include "control/ledger/transaction.hpp"
+#include "gateway/base/encoding.hpp"
 
 namespace sanad::ledger {
 
@@ -49,12 +50,62 @@ std::uint64_t Transaction::first_pending_leaf() {
 std::vector<LogKey> Transaction::log_keys() {
   std::vector<LogKey> keys;
   Query query(store_, "SELECT epoch, vkey FROM log_keys ORDER BY epoch");
-  while (query.step()) keys.push_back({query.counter(0), query.text(1)});
+  while (query.step()) keys.push_back({query.counter(0), query.text(1), 0});
+  for (auto& key : keys) {
+    key.first_index = std::stoull(meta(kMetaEpochFirstPrefix + std::to_string(key.epoch)).value_or("0"));
+  }
   return keys;
 }
 
-void Transaction::put_log_key(const LogKey& key) {
+Result<void> Transaction::begin_log_epoch(const LogKey& key) {
+  const auto before = log_keys();
+  const bool fits =
+      before.empty() ? key.first_index <= next_index() : key.first_index == next_index() && key.epoch == before.back().epoch + 1;
+  if (!fits) {
+    return Error{Errc::internal, "epoch " + std::to_string(key.epoch) + " of the log cannot begin with record " +
+                                     std::to_string(key.first_index)};
+  }
   Query(store_, "INSERT INTO log_keys(epoch, vkey) VALUES(?1, ?2)").bind(key.epoch, key.vkey).run();
+  set_meta(kMetaEpochFirstPrefix + std::to_string(key.epoch), std::to_string(key.first_index));
+  set_meta(kMetaEpochBegan, std::to_string(now_.wall.ns));
+  set_meta(kMetaEpoch, std::to_string(key.epoch));
+  return {};
+}
+
+Result<void> Transaction::adopt_log(const AdoptedLog& log) {
+  if (log.signed_log.size < next_index() || log.keys.empty()) {
+    return Error{Errc::internal, "a log of " + std::to_string(log.signed_log.size) +
+                                     " records cannot be taken over by a ledger of " + std::to_string(next_index())};
+  }
+  Query(store_, "DELETE FROM pending_leaves").run();
+  for (const auto& leaf : log.pending) {
+    Query(store_, "INSERT INTO pending_leaves(leaf_index, leaf) VALUES(?1, ?2)").bind(leaf.index, as_bytes(leaf.bytes)).run();
+  }
+  Query(store_, "DELETE FROM log_keys").run();
+  for (const auto& key : log.keys) {
+    Query(store_, "INSERT INTO log_keys(epoch, vkey) VALUES(?1, ?2)").bind(key.epoch, key.vkey).run();
+    set_meta(kMetaEpochFirstPrefix + std::to_string(key.epoch), std::to_string(key.first_index));
+  }
+  Query(store_, "INSERT OR REPLACE INTO signed_log(id, size, note) VALUES(1, ?1, ?2)")
+      .bind(log.signed_log.size, log.signed_log.note)
+      .run();
+  store_.forget_cached(log.signed_log.size);
+  set_meta(kMetaEpochBegan, std::to_string(log.epoch_began.ns));
+  set_meta(kMetaEpoch, std::to_string(log.keys.back().epoch));
+  return {};
+}
+
+Result<void> Transaction::begin_log_anew(const LogKey& key) {
+  Query(store_, "DELETE FROM pending_leaves").run();
+  Query(store_, "DELETE FROM signed_log").run();
+  Query(store_, "DELETE FROM log_keys").run();
+  return begin_log_epoch(key);
+}
+
+std::optional<WallTime> Transaction::log_epoch_began() {
+  const auto began = meta(kMetaEpochBegan);
+  if (!began) return std::nullopt;
+  return WallTime{std::stoll(*began)};
 }
 
 }  // namespace sanad::ledger

@@ -5,8 +5,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "control/service/expiry_warnings.hpp"
 #include "control/service/backend.hpp"
+#include "control/service/expiry_warnings.hpp"
+#include "control/service/log_registrations.hpp"
 #include "control/service/observation_record.hpp"
 #include "gateway/base/durable_file.hpp"
 #include "gateway/base/encoding.hpp"
@@ -213,6 +214,7 @@ void Gateway::start_interfaces(std::function<void(Result<void>)> ready) {
     return {};
   });
   judge_registration();
+  sign_log_keys();
   watch_links();
   if (auto watching = clock_watch_.start(); !watching) log::warn("{}", watching.error().message);
   auto waiting = std::make_shared<std::size_t>(interfaces_.size());  // shared by the callbacks of all interfaces
@@ -393,6 +395,7 @@ void Gateway::every_minute() {
     reload_material([this](Result<void> loaded) {
       if (!loaded) log::warn("{}", loaded.error().message);
       judge_registration();
+      sign_log_keys();
     });
     every_minute();
   });
@@ -471,6 +474,22 @@ void Gateway::judge_registration() {
         if (!peers) return log::error("couldn't bring the peers back: {}", peers.error().message);
         put_in_force(*peers);
       });
+}
+
+void Gateway::sign_log_keys() {
+  using Keys = std::vector<ledger::LogKey>;
+  ask<Keys>([](ledger::Transaction& txn) -> Result<Keys> { return txn.log_keys(); },
+            [this](Result<Keys> keys) {
+              if (!keys) return;
+              device_.post([what = LogRegistrations{log_directory(config_.gateway.state_dir), registration_.history(),
+                                                    registration_.material().key, std::move(*keys)}] {
+                const auto signed_keys = write_log_registrations(what);
+                if (!signed_keys)
+                  log::warn("the registration's word for the log's keys is missing: {}", signed_keys.error().message);
+                else if (*signed_keys > 0)
+                  log::info("the registration's key has signed {} key(s) of the log", *signed_keys);
+              });
+            });
 }
 
 // Told once, also over restarts: what was told last is kept with the leaf that told it.

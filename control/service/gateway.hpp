@@ -26,6 +26,7 @@
 #include "control/service/host_rules.hpp"
 #include "control/service/interface_loop.hpp"
 #include "control/service/list_fetcher.hpp"
+#include "control/service/published_log.hpp"
 #include "control/service/recorder.hpp"
 #include "control/service/refusals.hpp"
 #include "control/service/registration_keeper.hpp"
@@ -85,6 +86,8 @@ class Gateway {
   // The next not_before or expires_at may have moved.
   void due_changed() { next_due_ = now().wall; }
 
+  // Has the registration sign the log's keys that it has not signed yet; what fails is tried again every minute.
+  void sign_log_keys();
   // After an installation, a grace or new files: judge, record a change, act on it.
   void judge_registration();
   void reload_material(std::function<void(Result<void>)> done);
@@ -102,11 +105,14 @@ class Gateway {
   // Leaves were committed: wakes the followers. Loop thread.
   void committed();
 
-  // Set by the daemon: how to end the program after a shutdown request, how to take a new socket or role configuration.
+  // Set by the daemon: how to end the program after a shutdown request, how to take a new socket or role configuration, how the
+  // log gets its next key (`done` on any thread) and how it is.
   std::function<void(std::string reason)> on_shutdown;
   std::function<void(const config::Config&)> on_config;
   // How the witnesses of the log stand. Loop thread.
   std::function<std::vector<WitnessStatus>()> witness_status;
+  std::function<void(audit::EventDraft by, std::function<void(Result<RotatedKey>)> done)> on_rotate_log_key;
+  std::function<LogState()> log_state;
 
  private:
   template <class T>

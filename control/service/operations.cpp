@@ -74,4 +74,17 @@ void Operations::shutdown(Caller caller, Done<std::uint64_t> done) {
       });
 }
 
+void Operations::rotate_log_key(Caller caller, Done<RotatedLogKey> done) {
+  if (!gateway_.on_rotate_log_key) return done(Error{Errc::unsupported, "this program does not publish a log"});
+  audit::ApiCall call{.verb = audit::ApiVerb::update, .operation = "POST /v1/log/rotate-key", .target = "log", .allowed = true};
+  auto by = audit::api_activity(gateway_.reporter(), now().wall, audit_actor(caller), call);
+  gateway_.on_rotate_log_key(std::move(by), [this, &loop = gateway_.loop(), done = std::move(done)](Result<RotatedKey> rotated) {
+    boost::asio::post(loop, [this, done, rotated = std::move(rotated)] {
+      if (!rotated) return done(rotated.error());
+      gateway_.sign_log_keys();
+      done(RotatedLogKey{rotated->epoch, rotated->vkey, rotated->first_index, rotated->first_index - 1});
+    });
+  });
+}
+
 }  // namespace sanad::service

@@ -147,6 +147,11 @@ void Queries::status(Done<Status> done) {
         out.clock = read_clock_sync();
         out.checkpoint_at = modified_at(gateway_.config().gateway.state_dir / "log" / "checkpoint");
         if (gateway_.witness_status) out.witnesses = gateway_.witness_status();
+        if (gateway_.log_state) {
+          LogState log = gateway_.log_state();
+          out.log_epoch = log.epoch;
+          out.log_problem = std::move(log.problem);
+        }
         struct statvfs fs {};
         if (::statvfs(gateway_.config().gateway.state_dir.c_str(), &fs) == 0)
           out.disk_free_bytes = std::uint64_t{fs.f_bavail} * fs.f_frsize;

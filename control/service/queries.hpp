@@ -115,6 +115,8 @@ struct Status {
   std::uint64_t signed_records = 0;       // of them under the latest signed checkpoint
   std::optional<WallTime> checkpoint_at;  // when the published log was last signed; unset: not yet
   std::vector<WitnessStatus> witnesses;
+  std::uint64_t log_epoch = 0;  // of the signing key
+  std::string log_problem;      // why the log is not published; empty: it is
   std::uint64_t disk_free_bytes = 0;
 };
 
@@ -194,6 +196,13 @@ class Registrations {
   Gateway& gateway_;
 };
 
+struct RotatedLogKey {
+  std::uint64_t epoch = 0;
+  std::string key;                // the new key's public half, a vkey
+  std::uint64_t first_index = 0;  // of the records it signs
+  std::uint64_t evidence = 0;     // the record that announces it; who asked is in the one before
+};
+
 struct Reloaded {
   std::vector<std::string> changed;  // dotted keys
   std::uint64_t evidence = 0;
@@ -206,6 +215,8 @@ class Operations {
   // (invalid_argument: message holds all errors, one a line).
   void reload(Caller caller, Done<Reloaded> done);
   void shutdown(Caller caller, Done<std::uint64_t> done);
+  // Ends the epoch of the log's signing key. Errors: conflict (the last change is not published yet), unavailable, io.
+  void rotate_log_key(Caller caller, Done<RotatedLogKey> done);
 
  private:
   Gateway& gateway_;

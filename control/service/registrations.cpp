@@ -92,6 +92,7 @@ void Registrations::install(Caller caller, InstallRegistration input, Done<Chang
         if (!history) return done(history.error());
         gateway_.registration().set_history(std::move(history->records));
         gateway_.judge_registration();
+        gateway_.sign_log_keys();
         // The ledger is what counts; the file is kept equal for people and for a state directory moved to another host.
         gateway_.device().post([pem, path = gateway_.config().registration.certificate] {
           if (auto written = write_file_durably(path, pem, 0644); !written) log::warn("{}", written.error().message);

@@ -1,5 +1,5 @@
 """The audit log as an auditor finds it: what is acknowledged is covered within a second, verifies with nothing but the directory and
-a key (by us and by openssl), survives SIGKILL, and refuses to go on beside another history."""
+a key (by us and by openssl), survives SIGKILL, changes its key, and refuses to go on beside another history."""
 
 import base64
 import hashlib
@@ -43,7 +43,8 @@ class Log(LabCase):
         return answer["evidence"]["index"]
 
     def key(self):
-        return self.gateway.sanad("log", "key", "--dir", self.directory).stdout.strip()
+        """The first one: it leads to all others."""
+        return self.gateway.sanad("log", "key", "--dir", self.directory).stdout.split()[0]
 
     def verify(self):
         answer = self.gateway.sanad("log", "verify", self.directory, "--key", self.key(), "--json")
@@ -106,6 +107,24 @@ class Log(LabCase):
         self.assertEqual((said["index"], said["event"]), (index, entry["leaf"]["event"]))
         self.assertEqual(said["disclosed"], [{"name": shown["name"], "value": shown["value"]}])
 
+    def test_4b_the_daemon_gives_what_may_be_shown_and_records_it(self):
+        index = self.add()
+        self.covered(index)
+        entry = next(e for e in self.admin.entries(index) if e["index"] == index)
+        name = next(d["name"] for d in entry["disclosures"] if d["name"].endswith(".name"))
+        with tempfile.TemporaryDirectory() as scratch:
+            file = pathlib.Path(scratch) / "record.tlog-proof"
+            self.gateway.sanad("log", "prove", index, "--dir", self.directory, "--disclose", name, "--out", file)
+            said = json.loads(self.gateway.sanad("log", "check-proof", file, "--key", self.key(), "--dir", self.directory, "--json").stdout)
+            self.assertEqual([one["name"] for one in said["disclosed"]], [name])
+            self.gateway.sanad("log", "prove", index, "--dir", self.directory, "--disclose", "all", "--out", file)
+            said = json.loads(self.gateway.sanad("log", "check-proof", file, "--key", self.key(), "--dir", self.directory, "--json").stdout)
+            self.assertEqual(len(said["disclosed"]), len(entry["disclosures"]))
+        none = self.gateway.sanad("log", "prove", index, "--dir", self.directory, "--disclose", "shoe.size", check=False)
+        self.assertEqual(none.returncode, 3)
+        reads = [leaf for leaf in self.gateway.leaves(index) if leaf["class_uid"] == 6003 and leaf["activity_id"] == 2]
+        self.assertGreaterEqual(len(reads), 3)
+
     def test_5_killed_at_any_moment_it_verifies_and_has_grown(self):
         kept = None
         for _ in range(8):
@@ -152,6 +171,103 @@ class Log(LabCase):
         self.gateway.start()
         self.covered(self.add())
         self.verify()
+
+    def rotate(self):
+        answer = json.loads(self.gateway.sanad("log", "rotate-key", "--json").stdout)
+        self.covered(answer["first_index"])
+        return answer
+
+    def keys_on_disk(self):
+        return sorted(file.name for file in (self.gateway.state / "keys").glob("log-*"))
+
+    def test_8_its_key_changes_when_asked(self):
+        before = self.verify()["epochs"]
+        rotated = self.rotate()
+        verified = self.verify()  # by the first key, which leads to this one
+        self.assertEqual((verified["epochs"], rotated["epoch"]), (before + 1, before + 1))
+        self.assertEqual(verified["signed_by"], rotated["key"])
+        until(lambda: self.keys_on_disk() == [f"log-{rotated['epoch']}.key"], 10, "the old key to be destroyed")
+        asked, announced = self.gateway.leaves(rotated["evidence"]["index"] - 1)[:2]
+        self.assertEqual(asked["api"]["operation"], "POST /v1/log/rotate-key")
+        self.assertEqual((announced["sanad"]["name"], announced["sanad"]["key"]), ("log_key", rotated["key"]))
+        # A checkpoint from before the change is still followed.
+        kept = self.gateway.directory / "kept-before"
+        shutil.copy(self.directory / "checkpoint", kept)
+        self.rotate()
+        self.gateway.sanad("log", "consistency", kept, "--dir", self.directory, "--key", self.key())
+
+    def test_8b_killed_while_its_key_changes_it_goes_on(self):
+        for _ in range(5):
+            epoch = json.loads(self.gateway.sanad("log", "rotate-key", "--json").stdout)["epoch"]
+            time.sleep(random.random() * 0.6)
+            self.gateway.kill()
+            self.gateway.start()
+            self.covered(self.add())
+            self.assertEqual(self.verify()["epochs"], epoch)
+            until(lambda: self.keys_on_disk() == [f"log-{epoch}.key"], 10, "the old key to be destroyed")
+
+    def test_8c_the_registration_signs_every_key_and_openssl_says_so(self):
+        until(lambda: not self.verify()["epochs_not_signed_by_a_registration"], 10, "the registration's word for every key")
+        certificate = self.gateway.state / "registration" / "certificate.pem"
+        trusted = self.gateway.sanad("log", "verify", self.directory, "--key", self.key(), "--trust", certificate)
+        self.assertIn("Example Software (Pvt) Ltd", trusted.stdout)
+        self.assertIn("by its own word (self)", trusted.stdout)
+        texts = sorted((self.directory / "registrations").glob("*.txt"))
+        self.assertEqual(len(texts), self.verify()["epochs"])
+        with tempfile.TemporaryDirectory() as scratch:
+            public = pathlib.Path(scratch) / "public.pem"
+            chain = self.directory / "registration.pem"
+            with public.open("wb") as out:
+                subprocess.run(["openssl", "x509", "-in", chain, "-noout", "-pubkey"], stdout=out, check=True)
+            for text in texts:
+                command = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", public, "-rawin", "-in"]
+                command += [text, "-sigfile", text.with_suffix(".sig")]
+                self.assertEqual(subprocess.run(command, capture_output=True, check=False).returncode, 0, text)
+        # A word that was changed is found, and one that is missing is missed by whoever wants it.
+        text = texts[-1]
+        good = text.read_text()
+        text.write_text(good.replace("epoch", "epock"))
+        said = self.gateway.sanad("log", "verify", self.directory, "--key", self.key(), check=False)
+        self.assertEqual(said.returncode, 1)
+        self.assertIn(f"NOT INTACT: registrations/{text.name}", said.stderr)
+        text.unlink()
+        said = self.gateway.sanad("log", "verify", self.directory, "--key", self.key(), "--trust", certificate, check=False)
+        self.assertEqual(said.returncode, 1)
+        self.assertIn("no registration you trust has signed the key of epoch", said.stderr)
+        text.write_text(good)
+
+    def test_9_an_older_log_is_kept_and_another_begins(self):
+        self.covered(self.add())
+        self.assertEqual(self.gateway.stop(), 0)
+        backup = self.gateway.directory / "backup-log"
+        shutil.copytree(self.directory, backup)
+        before = self.size()
+        self.gateway.start()
+        # What lacks no full bundle is made good from state.db without a word.
+        while self.size() <= (before // 256 + 1) * 256:
+            self.admin.want("GET", "/v1/log/entries?from=0&limit=1")
+        last = self.add()
+        self.covered(last)
+        self.assertEqual(self.gateway.stop(), 0)
+        shutil.rmtree(self.directory)
+        shutil.copytree(backup, self.directory)
+        self.gateway.launch()
+        self.assertEqual(self.gateway.process.wait(30), 1)
+        self.gateway.process = None
+        self.assertIn("sanad log recover", self.gateway.last_words())
+        said = self.gateway.sanad("log", "recover", "--config", self.gateway.config).stdout
+        kept = next(self.gateway.state.glob("log-before-*"))
+        self.assertIn(str(kept), said)
+        self.assertEqual((kept / "checkpoint").read_bytes(), (backup / "checkpoint").read_bytes())
+        self.gateway.sanad("log", "verify", kept)
+        self.gateway.start()
+        index = self.add()
+        self.assertGreater(index, last)
+        until(lambda: self.verify()["origin"].startswith("sanad/example-khi-1/from-"), 10, "the new log")
+        fork = next(leaf for leaf in self.gateway.leaves(last) if leaf["sanad"].get("action") == "fork")
+        self.assertEqual(fork["sanad"]["kept"], kept.name)
+        self.assertEqual(fork["personal"]["actor.user.name"], "root")
+        until(lambda: not self.verify()["epochs_not_signed_by_a_registration"], 10, "the registration's word for the new key")
 
 
 if __name__ == "__main__":

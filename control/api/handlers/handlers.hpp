@@ -42,6 +42,7 @@ void get_status(const Context& context, Call call, Reply reply);
 void get_metrics(const Context& context, Call call, Reply reply);
 void get_openapi(const Context& context, Call call, Reply reply);
 void reload(const Context& context, Call call, Reply reply);
+void rotate_log_key(const Context& context, Call call, Reply reply);
 void shutdown(const Context& context, Call call, Reply reply);
 
 }  // namespace sanad::api

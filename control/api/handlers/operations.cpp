@@ -47,4 +47,16 @@ void shutdown(const Context& context, Call call, Reply reply) {
                                        }));
 }
 
+void rotate_log_key(const Context& context, Call call, Reply reply) {
+  context.services.operations.rotate_log_key(
+      std::move(call.caller), answer<service::RotatedLogKey>(std::move(reply), [](const service::RotatedLogKey& rotated) {
+        boost::json::object body;
+        body["epoch"] = rotated.epoch;
+        body["key"] = rotated.key;
+        body["first_index"] = rotated.first_index;
+        body["evidence"] = evidence_json(rotated.evidence);
+        return json_response(200, body);
+      }));
+}
+
 }  // namespace sanad::api

@@ -23,6 +23,8 @@ namespace {
 
 // A step takes as long as a few checkpoints, so that faults fall between and into them.
 constexpr std::chrono::milliseconds kPace{2};
+// And as long as that the keys change again and again.
+constexpr std::chrono::milliseconds kEpoch{25};
 
 void say(const std::string& line) {
   std::puts(line.c_str());
@@ -76,7 +78,7 @@ int run(const std::filesystem::path& state, const std::string& what) {
   auto ledger = ledger::Ledger::open(state / "state.db", std::move(options));
   if (!ledger) return std::fprintf(stderr, "%s\n", ledger.error().message.c_str()), 1;
   if (what == "--dump") return dump(**ledger, state);
-  auto log = PublishedLog::open(**ledger, signal, {state, "faulty", kPace});
+  auto log = PublishedLog::open(**ledger, signal, {state, "faulty", kEpoch, kPace});
   if (!log) return std::fprintf(stderr, "%s\n", log.error().message.c_str()), 1;
   std::string seen;
   for (std::size_t i = 0, commits = std::strtoull(what.c_str(), nullptr, 10); i < commits; ++i) {

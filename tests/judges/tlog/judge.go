@@ -1,6 +1,7 @@
 // Judges a log's directory with golang.org/x/mod/sumdb/{note,tlog}, which share no code with Sanad: opens the checkpoint,
 // checks every tile, every record's inclusion, and that the archived checkpoints grow into the latest. Bundles below the minimum
-// that the newest retention record of the log names may be missing.
+// that the newest retention record of the log names may be missing. Of the keys only the first is believed: each of the others must be
+// announced by the last record of a tree that the one before it signed.
 // With a witness's key as well, it demands that witness's cosignature (c2sp.org/tlog-cosignature) on the latest checkpoint.
 //
 // usage: judge DIRECTORY VKEY [WITNESS-VKEY]
@@ -209,6 +210,90 @@ func open(file string, verifier note.Verifier, others ...note.Verifier) tlog.Tre
 	return tlog.Tree{N: size, Hash: hash}
 }
 
+type epoch struct {
+	number   int64
+	end      int64 // records in the last tree of it; 0: it goes on
+	verifier note.Verifier
+}
+
+// The keys, as the records of the log announce them; of use only with the checkpoints that each of them signed last.
+func (d directory) epochs(first note.Verifier, size int64) []epoch {
+	list := []epoch{{0, 0, first}}
+	for index := int64(0); index < size; index += 1 << height {
+		width := size - index
+		if width > 1<<height {
+			width = 1 << height
+		}
+		// Past retention; what announced keys there is gone.
+		if !d.has(index>>height, int(width)) {
+			continue
+		}
+		for i, entry := range d.entries(index>>height, int(width)) {
+			var record struct {
+				Epoch int64
+				Event struct {
+					Unmapped struct {
+						Sanad struct {
+							Name       string
+							Epoch      int64
+							Key        string
+							FirstIndex int64 `json:"first_index"`
+						}
+					}
+				}
+			}
+			at := index + int64(i)
+			if err := json.Unmarshal(entry, &record); err != nil {
+				fail("record %d: %v", at, err)
+			}
+			last := &list[len(list)-1]
+			if last.number == 0 {
+				last.number = record.Epoch
+			}
+			if record.Epoch != last.number {
+				fail("record %d: of epoch %d, not %d", at, record.Epoch, last.number)
+			}
+			said := record.Event.Unmapped.Sanad
+			if said.Name != "log_key" || at == 0 {
+				continue
+			}
+			verifier, err := note.NewVerifier(said.Key)
+			if err != nil || said.Epoch != last.number+1 || said.FirstIndex != at+1 || verifier.Name() != first.Name() {
+				fail("record %d: announces no next key", at)
+			}
+			last.end = at + 1
+			list = append(list, epoch{said.Epoch, 0, verifier})
+		}
+	}
+	return list
+}
+
+// The size a checkpoint says it is of, before anybody has vouched for it: which key has to.
+func claimed(file string) int64 {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		fail("%v", err)
+	}
+	lines := strings.Split(string(text), "\n")
+	if len(lines) < 2 {
+		fail("%s: no checkpoint", file)
+	}
+	size, err := strconv.ParseInt(lines[1], 10, 64)
+	if err != nil {
+		fail("%s: %v", file, err)
+	}
+	return size
+}
+
+func verifierOf(epochs []epoch, size int64) note.Verifier {
+	for _, e := range epochs {
+		if e.end == 0 || size <= e.end {
+			return e.verifier
+		}
+	}
+	return nil
+}
+
 func main() {
 	if len(os.Args) != 3 && len(os.Args) != 4 {
 		fail("usage: judge DIRECTORY VKEY [WITNESS-VKEY]")
@@ -222,7 +307,14 @@ func main() {
 	for _, vkey := range os.Args[3:] {
 		witnesses = append(witnesses, newCosigner(vkey))
 	}
-	tree := open(filepath.Join(d.root, "checkpoint"), verifier, witnesses...)
+	size := claimed(filepath.Join(d.root, "checkpoint"))
+	epochs := d.epochs(verifier, size)
+	tree := open(filepath.Join(d.root, "checkpoint"), verifierOf(epochs, size), witnesses...)
+	for _, e := range epochs {
+		if e.end > 0 && e.end < tree.N {
+			open(filepath.Join(d.root, "checkpoints", strconv.FormatInt(e.end, 10)), e.verifier)
+		}
+	}
 	reader := tlog.TileHashReader(tree, d)
 
 	// Every tile the log has at this size: its bytes are those that the tiles below hash to, up to the signed root.
@@ -297,7 +389,7 @@ func main() {
 	}
 	sort.Strings(names)
 	for _, name := range names {
-		earlier := open(name, verifier)
+		earlier := open(name, verifierOf(epochs, claimed(name)))
 		if filepath.Base(name) != strconv.FormatInt(earlier.N, 10) {
 			fail("%s: of size %d", name, earlier.N)
 		}
@@ -309,5 +401,6 @@ func main() {
 			fail("%s: %v", name, err)
 		}
 	}
-	fmt.Printf("%d records (%d bundles past retention), %d tiles, %d archived checkpoints: all good\n", tree.N, missing, tiles, len(names))
+	fmt.Printf("%d records (%d bundles past retention), %d keys, %d tiles, %d archived checkpoints: all good\n",
+		tree.N, missing, len(epochs), tiles, len(names))
 }

@@ -227,6 +227,8 @@ void Operations::reload(Caller, Done<Reloaded> done) {
   done(Error{Errc::invalid_argument, "sanad.yaml:1:1: a: wrong\nsanad.yaml:2:1: b: wrong"});
 }
 
+void Operations::rotate_log_key(Caller, Done<RotatedLogKey> done) { done(RotatedLogKey{2, "sanad/gw+00000000+AA==", 42, 41}); }
+
 void Operations::shutdown(Caller, Done<std::uint64_t> done) { done(std::uint64_t{22}); }
 
 }  // namespace sanad::service

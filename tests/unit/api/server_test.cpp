@@ -144,6 +144,9 @@ TEST_F(ServerTest, WantsTheRightContentType) {
   EXPECT_EQ(ask("POST", "/v1/peers", "Content-Type: application/x-www-form-urlencoded\r\n", "{}").status, 415);
   EXPECT_EQ(ask("POST", "/v1/peers", "Content-Type: application/json; charset=utf-8\r\n", "{}").status, 400);
   EXPECT_EQ(ask("POST", "/v1/peers/import", "Content-Type: application/json\r\n", "{}").status, 415);
+  const RawResponse rotated = send_json("POST", "/v1/log/rotate-key", "{}");
+  EXPECT_EQ(rotated.status, 200);
+  EXPECT_NE(rotated.body.find(R"("epoch":2)"), std::string::npos) << rotated.body;
   EXPECT_EQ(send_json("POST", "/v1/shutdown", "{}").status, 200);
   EXPECT_EQ(send_json("POST", "/v1/shutdown", R"({"now":true})").status, 400);
   EXPECT_EQ(ask("POST", "/v1/peers").status, 400);

@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "control/audit/leaf.hpp"
+#include "control/audit/log_facts.hpp"
 #include "control/audit/log_reader.hpp"
 #include "control/audit/publisher.hpp"
 #include "control/audit/verifier.hpp"
@@ -33,11 +35,46 @@ class TemporaryDirectory final {
   std::filesystem::path path_;
 };
 
+// Time of the first records.
+constexpr std::int64_t kBegin = 1'795'510'800'000;
+
 inline Signer test_signer(std::uint8_t fill = 1, const std::string& name = "sanad/gw-1") {
   std::array<std::uint8_t, 32> seed{};
   seed.fill(fill);
   return {name, Secret32(seed)};
 }
+
+class TestKeys final : public SigningKeys {
+ public:
+  explicit TestKeys(Signer first) { begin(0, std::move(first)); }
+  void begin(std::uint64_t first, Signer signer) { terms_.push_back({first, std::move(signer)}); }
+  [[nodiscard]] std::uint64_t epoch() const { return terms_.size(); }
+  [[nodiscard]] const Signer& signer(std::uint64_t epoch) const { return terms_.at(epoch - 1).signer; }
+  [[nodiscard]] VerifierKey key(std::uint64_t epoch) const { return verifier_of(signer(epoch)).value(); }
+
+  [[nodiscard]] const std::string& origin() const override { return terms_.front().signer.name; }
+  [[nodiscard]] std::vector<EpochKey> begun(std::uint64_t size) const override {
+    std::vector<EpochKey> keys;
+    for (const auto& term : terms_) {
+      if (keys.empty() || term.first < size) keys.push_back({keys.size() + 1, verifier_of(term.signer).value()});
+    }
+    return keys;
+  }
+  Result<SigningTerm> term_after(std::uint64_t size) override {
+    std::size_t at = 0;
+    while (at + 1 < terms_.size() && terms_[at + 1].first <= size) ++at;
+    SigningTerm term{terms_[at].signer, std::nullopt};
+    if (at + 1 < terms_.size()) term.end = terms_[at + 1].first;
+    return term;
+  }
+
+ private:
+  struct Term {
+    std::uint64_t first;
+    Signer signer;
+  };
+  std::vector<Term> terms_;
+};
 
 class FakeOutbox final : public Outbox {
  public:
@@ -46,14 +83,15 @@ class FakeOutbox final : public Outbox {
   std::vector<std::string> notes;  // every checkpoint ever stored
   int calls_until_failure = -1;    // -1: never
 
-  void add(std::size_t count, std::int64_t time_ms = 1'795'510'800'000, std::uint64_t epoch = 1, std::size_t padding = 0) {
-    static const FillRandom random = system_random();
+  void add(std::size_t count, std::int64_t time_ms = kBegin, std::uint64_t epoch = 1, std::size_t padding = 0) {
     for (std::size_t i = 0; i < count; ++i) {
-      const std::uint64_t index = leaves.size();
-      const EventDraft draft{{{"class_uid", 4014}, {"pad", std::string(padding, 'x')}}, {}};
-      leaves.push_back(
-          make_leaf({index, WallTime::from_ms(time_ms + static_cast<std::int64_t>(index)), epoch}, draft, random).value().bytes);
+      add_event({{{"class_uid", 4014}, {"pad", std::string(padding, 'x')}}, {}}, epoch,
+                time_ms + static_cast<std::int64_t>(leaves.size()));
     }
+  }
+  void add_event(const EventDraft& draft, std::uint64_t epoch, std::int64_t at_ms) {
+    static const FillRandom random = system_random();
+    leaves.push_back(make_leaf({leaves.size(), WallTime::from_ms(at_ms), epoch}, draft, random).value().bytes);
   }
 
   Result<std::string> signed_checkpoint() override {
@@ -93,17 +131,25 @@ struct TestLog {
   std::filesystem::path directory = root.path() / "log";
   FakeOutbox outbox;
   Signer signer = test_signer();
+  TestKeys keys{signer};
   std::optional<Publisher> publisher;
 
   TestLog() { restart(); }
   void restart() {
     auto store = LogStore::open(directory);
     ASSERT_TRUE(store) << store.error().message;
-    const EpochKey key{1, verifier_of(signer).value()};
-    ASSERT_TRUE(store->write_keys(log_keys_text({&key, 1})));
-    publisher.emplace(*std::move(store), outbox, PublisherKeys{signer, {key.key}});
+    publisher.emplace(*std::move(store), outbox, keys);
   }
-  Result<Published> publish(std::int64_t ms = 1'795'510'800'000) { return publisher->publish(WallTime::from_ms(ms)); }
+  // The next record announces the next epoch's key; those after it are of that epoch.
+  void rotate(std::int64_t at_ms = kBegin + 1'000'000) {
+    const std::uint64_t next = keys.epoch() + 1;
+    Signer signing = test_signer(static_cast<std::uint8_t>(next), signer.name);
+    const std::uint64_t first = outbox.leaves.size() + 1;
+    const KeyAnnouncement announced{next, to_vkey(verifier_of(signing).value()), first};
+    outbox.add_event(key_announced({}, WallTime::from_ms(at_ms), announced), next - 1, at_ms);
+    keys.begin(first, std::move(signing));
+  }
+  Result<Published> publish(std::int64_t ms = kBegin) { return publisher->publish(WallTime::from_ms(ms)); }
   void publish_all() {
     for (;;) {
       const auto published = publish();

@@ -112,6 +112,9 @@ TEST_F(Commands, EveryHelpHasAnExample) {
                             "log check-proof",
                             "log consistency",
                             "log key",
+                            "log rotate-key",
+                            "log export",
+                            "log recover",
                             "reload",
                             "shutdown",
                             "completion"}) {

@@ -51,7 +51,7 @@ class LogOffline : public ::testing::Test {
 TEST_F(LogOffline, VerifySaysWhatItBelievedAndWhatItCannotKnow) {
   const Ran own = sanad({"log", "verify", directory_});
   EXPECT_EQ(own.exit, 0) << own.err;
-  EXPECT_TRUE(own.out.starts_with("good  1,000 records of sanad/gw-1 checked in ")) << own.out;
+  EXPECT_TRUE(own.out.starts_with("good  1,000 records of sanad/gw-1, 1 signing epoch, 0 certificates, checked in ")) << own.out;
   EXPECT_NE(own.out.find("the key is the one the directory itself names"), std::string::npos);
   EXPECT_NE(own.out.find("cut back to an earlier checkpoint"), std::string::npos);
   const Ran given = sanad({"log", "verify", "--key", key_, directory_});
@@ -164,6 +164,36 @@ TEST_F(LogOffline, ConsistencyTellsGrowthFromRewriting) {
 }
 
 TEST_F(LogOffline, KeyPrintsWhatAnAuditorNeeds) { EXPECT_EQ(sanad({"log", "key", "--dir", directory_}).out, key_ + "\n"); }
+
+TEST_F(LogOffline, ExportMakesACopyThatVerifiesByItself) {
+  const auto copy = (log_.root.path() / "copy").string();
+  const Ran made = sanad({"log", "export", "--dir", directory_, "--out", copy});
+  ASSERT_EQ(made.exit, 0) << made.err;
+  EXPECT_NE(made.out.find(key_), std::string::npos) << made.out;
+  // Not the partial tiles of earlier sizes.
+  EXPECT_FALSE(std::filesystem::exists(copy + "/tile/0/001.p/44"));
+  EXPECT_TRUE(std::filesystem::exists(copy + "/tile/0/003.p/232"));
+  EXPECT_EQ(sanad({"log", "verify", copy, "--key", key_}).exit, 0);
+  EXPECT_EQ(contents(copy + "/checkpoint"), contents(log_.directory / "checkpoint"));
+  EXPECT_EQ(sanad({"log", "export", "--dir", directory_, "--out", copy}).exit, 1) << "over a copy that is there";
+  overwrite(log_.directory / "tile/entries/001", contents(log_.directory / "tile/entries/001").replace(40, 1, "#"));
+  EXPECT_EQ(sanad({"log", "export", "--dir", directory_, "--out", copy + "2"}).exit, 1) << "a copy that does not verify";
+}
+
+TEST_F(LogOffline, ExportWritesTheRecordsThatAreWantedAndNoOthers) {
+  const Ran some = sanad({"log", "export", "--dir", directory_, "--from", "254", "--to", "258"});
+  ASSERT_EQ(some.exit, 0) << some.err;
+  std::string want;
+  for (std::size_t i = 254; i < 258; ++i) want += log_.outbox.leaves[i] + "\n";
+  EXPECT_EQ(some.out, want);
+  const auto file = (log_.root.path() / "all.ndjson").string();
+  EXPECT_EQ(sanad({"log", "export", "--dir", directory_, "--from", "0", "--out", file}).exit, 0);
+  want.clear();
+  for (const auto& leaf : log_.outbox.leaves) want += leaf + "\n";
+  EXPECT_EQ(contents(file), want);
+  EXPECT_EQ(sanad({"log", "export", "--dir", directory_, "--from", "1000"}).exit, 3);
+  EXPECT_EQ(sanad({"log", "export", "--dir", directory_}).exit, 2);
+}
 
 }  // namespace
 }  // namespace sanad::cli::test

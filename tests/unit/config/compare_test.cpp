@@ -97,6 +97,7 @@ TEST(Compare, EveryKeyThatCanDifferDoes) {
       {"registration: {crl_urls: [\"http://a/crl\"]}\n", "registration.crl_urls"},
       {"registration: {crl_interval: 5m}\n", "registration.crl_interval"},
       {"registration: {anchors: [{file: /a.pem, level: self, name: x}]}\n", "registration.anchors[0]"},
+      {"evidence: {epoch: 1d}\n", "evidence.epoch"},
       {"retention: {sessions: 1d}\n", "retention.sessions"},
       {"limits: {connections: 5}\n", "limits.connections"},
       {"limits: {body_bytes: 4096}\n", "limits.body_bytes"},

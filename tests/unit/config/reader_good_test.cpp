@@ -49,6 +49,7 @@ TEST(GoodConfig, SmallestFileGetsEveryDefault) {
   EXPECT_EQ(config.sessions.checkpoint, std::chrono::seconds{60});
   EXPECT_EQ(config.registration.certificate, "/var/lib/sanad/registration/certificate.pem");
   EXPECT_EQ(config.registration.on_revoked, StandingAction::suspend);
+  EXPECT_EQ(config.evidence.epoch, std::chrono::days{30});
   EXPECT_EQ(config.retention.sessions, std::chrono::days{365});
   EXPECT_EQ(config.limits.connections, 64U);
   EXPECT_EQ(config.limits.body_bytes, 1U << 20);
@@ -101,6 +102,7 @@ registration:
   on_expired: suspend
   on_mismatch: warn
   on_revoked: refuse_new
+evidence: {epoch: 12h}
 retention: {sessions: 90d}
 limits: {connections: 8, body_bytes: 64KiB, import_bytes: 1GiB}
 log: {level: debug}
@@ -154,6 +156,7 @@ stop: {keep_interfaces: false}
   EXPECT_EQ(config.registration.on_expired, StandingAction::suspend);
   EXPECT_EQ(config.registration.on_mismatch, StandingAction::warn);
   EXPECT_EQ(config.registration.on_revoked, StandingAction::refuse_new);
+  EXPECT_EQ(config.evidence.epoch, std::chrono::hours{12});
   EXPECT_EQ(config.retention.sessions, std::chrono::days{90});
   EXPECT_EQ(config.limits.connections, 8U);
   EXPECT_EQ(config.limits.body_bytes, 64U << 10);

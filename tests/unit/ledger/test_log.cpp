@@ -75,15 +75,29 @@ TEST_F(PublishedLogTest, DisclosuresOutliveThePendingLeaf) {
 TEST_F(PublishedLogTest, KeysAreKeptByEpochAndNeverReplaced) {
   must([](Transaction& tx) {
     EXPECT_TRUE(tx.log_keys().empty());
-    tx.put_log_key({2, "b"});
-    tx.put_log_key({1, "a"});
-    ASSERT_EQ(tx.log_keys().size(), 2U);
-    EXPECT_EQ(tx.log_keys()[0].vkey, "a");
+    EXPECT_FALSE(tx.log_epoch_began());
+    ASSERT_TRUE(tx.begin_log_epoch({1, "a", 0}));
   });
-  const auto again = change<void>(ledger(), [](Transaction& tx) -> Result<void> {
-    return tx.put_log_key({1, "c"}), Result<void>{};
+  add(3);
+  must([](Transaction& tx) {
+    ASSERT_TRUE(tx.begin_log_epoch({2, "b", 3}));
+    EXPECT_EQ(tx.log_epoch_began()->ns, tx.now().wall.ns);
   });
-  EXPECT_EQ(again.error().code, Errc::internal);
+  add(1);
+  must([](Transaction& tx) {
+    const auto keys = tx.log_keys();
+    ASSERT_EQ(keys.size(), 2U);
+    EXPECT_EQ(keys[0].vkey, "a");
+    EXPECT_EQ(keys[1].vkey, "b");
+    EXPECT_EQ(keys[1].first_index, 3U);
+    const auto leaves = tx.leaves(0, 10, false);
+    EXPECT_NE(leaves.at(2).bytes.find("\"epoch\":1,"), std::string::npos);
+    EXPECT_NE(leaves.at(3).bytes.find("\"epoch\":2,"), std::string::npos);
+  });
+  for (const LogKey& wrong : {LogKey{2, "c", 4}, LogKey{4, "c", 4}, LogKey{3, "c", 5}, LogKey{3, "c", 3}}) {
+    const auto refused = change<void>(ledger(), [&](Transaction& tx) { return tx.begin_log_epoch(wrong); });
+    EXPECT_EQ(refused.error().code, Errc::internal);
+  }
 }
 
 TEST_F(PublishedLogTest, ADatabaseOfBeforeThePublisherIsBroughtUpToDate) {

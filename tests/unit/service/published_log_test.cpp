@@ -4,10 +4,13 @@
 #include <sys/stat.h>
 
 #include <chrono>
+#include <cstdlib>
+#include <future>
 #include <thread>
 
 #include "control/audit/ocsf.hpp"
 #include "control/audit/verifier.hpp"
+#include "control/service/log_key_file.hpp"
 #include "gateway/base/durable_file.hpp"
 #include "tests/unit/service/support.hpp"
 
@@ -32,7 +35,7 @@ class PublishedLogTest : public ::testing::Test {
     ledger_ = *std::move(opened);
   }
   Result<void> start() {
-    auto opened = PublishedLog::open(*ledger_, *signal_, {state(), "gw-1", std::chrono::milliseconds{50}});
+    auto opened = PublishedLog::open(*ledger_, *signal_, {state(), "gw-1", epoch_, std::chrono::milliseconds{50}});
     if (!opened) return std::move(opened).error();
     log_ = *std::move(opened);
     return {};
@@ -74,7 +77,34 @@ class PublishedLogTest : public ::testing::Test {
     EXPECT_EQ(verified->checkpoint.origin, "sanad/gw-1");
   }
 
+  // Ends the epoch as an admin would.
+  Result<RotatedKey> rotate(const std::string& why = "asked") {
+    std::promise<Result<RotatedKey>> answer;
+    log_->rotate_key(audit::own_event({}, now().wall, why, {}),
+                     [&](Result<RotatedKey> done) { answer.set_value(std::move(done)); });
+    return answer.get_future().get();
+  }
+  // Runs the steps of a change of keys up to `steps` of them, without a publisher: as a start finds it that was killed there.
+  void announce_only() {
+    auto keys = LogKeys::open(*ledger_, {state(), "gw-1", epoch_});
+    ASSERT_TRUE(keys) << keys.error().message;
+    const auto size =
+        ask<std::uint64_t>(*ledger_, [](ledger::Transaction& txn) -> Result<std::uint64_t> { return txn.signed_log().size; });
+    ASSERT_TRUE((*keys)->rotate(now().wall, *size, std::nullopt));
+  }
+  [[nodiscard]] fs::path key_file(std::uint64_t epoch) const {
+    return state() / "keys" / ("log-" + std::to_string(epoch) + ".key");
+  }
+  void expect_epochs(std::size_t count) {
+    audit::VerifyOptions pinned;
+    pinned.keys = {reader().keys()->front().key};
+    const auto verified = audit::verify_log(reader(), pinned);
+    ASSERT_TRUE(verified) << verified.error().message;
+    EXPECT_EQ(verified->epochs.size(), count);
+  }
+
   testing::TempDirectory directory_;
+  std::chrono::nanoseconds epoch_ = std::chrono::days{30};
   std::unique_ptr<CommitSignal> signal_;
   std::unique_ptr<ledger::Ledger> ledger_;
   std::unique_ptr<PublishedLog> log_;
@@ -163,6 +193,143 @@ TEST_F(PublishedLogTest, RefusesAnotherOrMissingKey) {
   EXPECT_EQ(refused.error().code, Errc::permission_denied);
   ASSERT_TRUE(write_file_durably(file, good, 0600));
   ASSERT_TRUE(start());
+}
+
+TEST_F(PublishedLogTest, ChangesItsKeyWhenAsked) {
+  ASSERT_TRUE(start());
+  add(3);
+  ASSERT_EQ(published(4), 4U);
+  const auto first = reader().keys()->front().key;
+  const auto rotated = rotate("who asked");
+  ASSERT_TRUE(rotated) << rotated.error().message;
+  EXPECT_EQ(rotated->epoch, 2U);
+  EXPECT_EQ(rotated->first_index, 6U);
+  add(1);
+  // The announcement, this one, and the record of the old key's end.
+  ASSERT_EQ(published(8), 8U);
+  expect_epochs(2);
+  EXPECT_FALSE(fs::exists(key_file(1)));
+  EXPECT_TRUE(fs::exists(key_file(2)));
+  EXPECT_EQ(reader().archived_sizes().value(), std::vector<std::uint64_t>{6});
+  EXPECT_TRUE(audit::open_checkpoint(reader().archived_checkpoint(6).value(), {&first, 1}));
+  const auto all = testing::leaves(*ledger_);
+  EXPECT_NE(all.at(4).find("who asked"), std::string::npos);
+  EXPECT_NE(all.at(5).find(rotated->vkey), std::string::npos);
+  EXPECT_EQ(testing::count_containing(all, "\"log_key_destroyed\""), 1U);
+  EXPECT_EQ(log_->state().epoch, 2U);
+  reopen();
+  ASSERT_TRUE(start());
+  expect_epochs(2);
+}
+
+TEST_F(PublishedLogTest, ChangesItsKeyWhenTheEpochIsOver) {
+  epoch_ = std::chrono::milliseconds{1};
+  ASSERT_TRUE(start());
+  for (std::uint64_t size = 1; reader().archived_sizes()->size() < 4; ++size) {
+    ASSERT_LT(size, 100U);
+    add(1);
+    published(size);
+  }
+  close();
+  const auto verified = audit::verify_log(reader(), {});
+  ASSERT_TRUE(verified) << verified.error().message;
+  EXPECT_GE(verified->epochs.size(), 4U);
+  // All but the newest, and the one before it when that still had to sign.
+  std::size_t left = 0;
+  for (const auto& entry : fs::directory_iterator(state() / "keys")) left += entry.is_regular_file() ? 1U : 0U;
+  EXPECT_LE(left, 2U);
+}
+
+TEST_F(PublishedLogTest, AClockBehindTheEpochsBeginningEndsIt) {
+  ASSERT_TRUE(start());
+  ASSERT_TRUE(change<void>(*ledger_, [](ledger::Transaction& txn) -> Result<void> {
+    const auto ahead = txn.now().wall + std::chrono::hours{24 * 365};
+    return txn.set_meta(ledger::kMetaEpochBegan, std::to_string(ahead.ns)), Result<void>{};
+  }));
+  reopen();
+  ASSERT_TRUE(start());
+  // The step, the announcement, and the end of the old key: the first record of the new one.
+  ASSERT_GE(published(4), 4U);
+  expect_epochs(2);
+  EXPECT_EQ(testing::count_containing(testing::leaves(*ledger_), "before the epoch"), 1U);
+}
+
+TEST_F(PublishedLogTest, AKillAnywhereInTheChangeOfKeysIsTakenUp) {
+  // After the next key's file was made.
+  ASSERT_TRUE(start());
+  add(3);
+  close();
+  const auto made = LogKeyFile(state(), 2).read_or_make();
+  ASSERT_TRUE(made);
+  open_ledger();
+  ASSERT_TRUE(start());
+  const auto rotated = rotate();
+  ASSERT_TRUE(rotated);
+  EXPECT_EQ(rotated->vkey, audit::to_vkey(audit::verifier_of(audit::Signer{"sanad/gw-1", *made}).value()));
+  close();
+  expect_epochs(2);
+
+  // After the announcement, with records behind it.
+  open_ledger();
+  announce_only();
+  add(300);
+  ASSERT_TRUE(start());
+  close();
+  expect_epochs(3);
+  EXPECT_FALSE(fs::exists(key_file(2)));
+
+  // Before the old key was destroyed: what was left of it is found, and its end recorded once.
+  open_ledger();
+  const std::string kept = read_file(key_file(3), 10'000).value();
+  announce_only();
+  ASSERT_TRUE(start());
+  close();
+  ASSERT_TRUE(write_file_durably(key_file(3), kept, 0600));
+  open_ledger();
+  ASSERT_TRUE(change<void>(*ledger_, [](ledger::Transaction& txn) -> Result<void> {
+    return txn.set_meta("log_keys_destroyed", "2"), Result<void>{};
+  }));
+  ASSERT_TRUE(start());
+  close();
+  EXPECT_FALSE(fs::exists(key_file(3)));
+  expect_epochs(4);
+}
+
+TEST_F(PublishedLogTest, TheNextKeyDoesNotSignForTheOneThatIsGone) {
+  ASSERT_TRUE(start());
+  add(3);
+  close();
+  open_ledger();
+  announce_only();
+  add(1);
+  const std::string old = read_file(key_file(1), 10'000).value();
+  fs::remove(key_file(1));
+  const auto refused = start();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::not_found);
+  EXPECT_NE(refused.error().message.find("log-1.key"), std::string::npos) << refused.error().message;
+  ASSERT_TRUE(write_file_durably(key_file(1), old, 0600));
+  ASSERT_TRUE(start());
+  close();
+  expect_epochs(2);
+}
+
+TEST_F(PublishedLogTest, ACredentialIsTakenAsTheKeyAndNotDestroyed) {
+  const testing::TempDirectory credentials;
+  ASSERT_EQ(::setenv("CREDENTIALS_DIRECTORY", credentials.path().c_str(), 1), 0);
+  const auto seed = audit::generate_ed25519().value();
+  ASSERT_TRUE(write_file_durably(credentials.path() / "log-1.key", audit::ed25519_to_pem(seed).value(), 0600));
+  ASSERT_TRUE(start());
+  add(1);
+  ASSERT_TRUE(rotate());
+  add(1);
+  close();
+  EXPECT_EQ(reader().keys()->front().key, audit::verifier_of(audit::Signer{"sanad/gw-1", seed}).value());
+  EXPECT_TRUE(fs::exists(credentials.path() / "log-1.key"));
+  EXPECT_FALSE(fs::exists(key_file(1)));
+  EXPECT_TRUE(fs::exists(key_file(2)));
+  ::unsetenv("CREDENTIALS_DIRECTORY");
+  expect_epochs(2);
 }
 
 TEST_F(PublishedLogTest, RefusesADatabaseOlderThanTheLog) {

@@ -1,0 +1,31 @@
+#pragma once
+// Who signs the log, and from which record on somebody else does.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/audit/log_reader.hpp"
+#include "gateway/base/result.hpp"
+
+namespace sanad::audit {
+
+struct SigningTerm {
+  Signer signer;
+  // The last tree it signs has as many records; the last of them announces the key of the next term. Unset: not known yet.
+  std::optional<std::uint64_t> end;
+};
+
+// One thread. All keys bear the log's origin as their name.
+class SigningKeys {
+ public:
+  virtual ~SigningKeys() = default;
+  [[nodiscard]] virtual const std::string& origin() const = 0;
+  // The public keys whose first record is below `size`, and the first of all; ascending.
+  [[nodiscard]] virtual std::vector<EpochKey> begun(std::uint64_t size) const = 0;
+  // Who signs the next tree after one of `size` records. Errors: those of reading a private key.
+  virtual Result<SigningTerm> term_after(std::uint64_t size) = 0;
+};
+
+}  // namespace sanad::audit
