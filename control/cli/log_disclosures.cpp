@@ -12,6 +12,7 @@ namespace sanad::cli {
 namespace {
 
 constexpr const char* kAll = "all";
+constexpr std::uint64_t kEntriesAtOnce = 1'000;
 
 Outcome<std::string> encoded(const json::value& disclosure) {
   const auto* value = find(disclosure, "value");
@@ -54,6 +55,31 @@ Outcome<std::vector<std::string>> disclosures_of(const Client& client, std::uint
                    have.empty() ? "nothing personal is kept of it, or you may not see it" : "it has " + have, "--disclose"};
   }
   return out;
+}
+
+Outcome<std::uint64_t> write_disclosures(const Client& client, std::uint64_t from, std::uint64_t to, std::ostream& out) {
+  std::uint64_t written = 0;
+  while (from < to) {
+    const std::string limit = std::to_string(std::min(to - from, kEntriesAtOnce));
+    const auto page = get_json(client, with_query("/v1/log/entries", {{"from", std::to_string(from)}, {"limit", limit}}));
+    if (!page) return page.error();
+    const auto& entries = array_at(*page, "entries");
+    if (entries.empty()) return Failure{Exit::not_found, "the daemon has no record " + std::to_string(from), {}, {}};
+    for (const auto& entry : entries) {
+      json::array texts;
+      for (const auto& disclosure : array_at(entry, "disclosures")) {
+        auto text = encoded(disclosure);
+        if (!text) return text.error();
+        texts.emplace_back(*text);
+      }
+      const std::int64_t record = int_at(entry, "index");
+      from = static_cast<std::uint64_t>(record) + 1;
+      if (texts.empty()) continue;
+      out << to_line({{"record", record}, {"disclosures", std::move(texts)}}) << "\n";
+      ++written;
+    }
+  }
+  return written;
 }
 
 }  // namespace sanad::cli

@@ -1,5 +1,7 @@
 // log export: a copy of the log that anybody can verify, or some of its records as lines.
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <fstream>
 #include <optional>
@@ -8,6 +10,7 @@
 #include "control/audit/verifier.hpp"
 #include "control/cli/commands.hpp"
 #include "control/cli/humane.hpp"
+#include "control/cli/log_disclosures.hpp"
 #include "control/cli/text.hpp"
 
 namespace sanad::cli {
@@ -17,6 +20,7 @@ struct Options {
   std::string directory = "/var/lib/sanad/log";
   std::string out;
   std::optional<std::uint64_t> from, to;  // the first record wanted, and the first that is not
+  std::string disclosures;                // a file: the daemon is asked
 };
 
 std::string records(std::uint64_t count) {
@@ -63,6 +67,30 @@ Outcome<void> export_copy(Context& context, const Options& options) {
   return {};
 }
 
+Outcome<void> open_file(std::ofstream& file, const std::string& path, const char* option) {
+  file.open(path, std::ios::binary | std::ios::trunc);
+  if (!file) return Failure{Exit::failure, "couldn't write " + path, {}, option};
+  return {};
+}
+
+// Apart from the records: they can be given to anyone, this cannot.
+Outcome<void> export_disclosures(Context& context, const Options& options, std::uint64_t from, std::uint64_t to) {
+  const mode_t before = ::umask(0077);
+  std::ofstream file;
+  const auto opened = open_file(file, options.disclosures, "--disclosures");
+  ::umask(before);
+  if (!opened) return opened;
+  const auto written = write_disclosures(context.client(), from, to, file);
+  if (!written) return written.error();
+  file.flush();
+  if (!file) return Failure{Exit::failure, "couldn't write all of " + options.disclosures, {}, "--disclosures"};
+  if (!options.out.empty()) {
+    context.out << "what the daemon still knows of " << records(*written) << " written to " << safe(options.disclosures)
+                << ": personal data, and on record that you have read it\n";
+  }
+  return {};
+}
+
 // Verified as a whole before the first line: a line that was exported is one that the signed tree has.
 Outcome<void> export_lines(Context& context, const Options& options) {
   const auto log = verified(context, options.directory);
@@ -76,8 +104,7 @@ Outcome<void> export_lines(Context& context, const Options& options) {
   }
   std::ofstream file;
   if (!options.out.empty()) {
-    file.open(options.out, std::ios::binary | std::ios::trunc);
-    if (!file) return Failure{Exit::failure, "couldn't write " + options.out, {}, "--out"};
+    if (auto opened = open_file(file, options.out, "--out"); !opened) return opened;
   }
   std::ostream& out = options.out.empty() ? context.out : file;
   const audit::LogReader reader(options.directory);
@@ -96,11 +123,13 @@ Outcome<void> export_lines(Context& context, const Options& options) {
   out.flush();
   if (!out) return Failure{Exit::failure, "couldn't write all of the records", {}, {}};
   if (!options.out.empty()) context.out << records(to - from) << " written to " << safe(options.out) << "\n";
-  return {};
+  return options.disclosures.empty() ? Outcome<void>() : export_disclosures(context, options, from, to);
 }
 
 Outcome<void> run(Context& context, const Options& options) {
   if (options.from || options.to) return export_lines(context, options);
+  if (!options.disclosures.empty())
+    return Failure{Exit::usage, "--disclosures: of which records? --from, --to", {}, "--disclosures"};
   if (options.out.empty()) return Failure{Exit::usage, "--out: where to, as a directory that is not there yet", {}, "--out"};
   return export_copy(context, options);
 }
@@ -117,6 +146,10 @@ void add_log_export_command(CLI::App& log, Chosen& chosen) {
             ->type_name("PATH");
         command.add_option("--from", o.from, "First record: then lines of JSON are written, not a copy")->type_name("INDEX");
         command.add_option("--to", o.to, "The record after the last")->type_name("INDEX");
+        command
+            .add_option("--disclosures", o.disclosures,
+                        "Also write the personal values behind these records here: the daemon is asked and records it")
+            ->type_name("FILE");
       },
       run);
 }

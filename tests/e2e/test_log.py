@@ -120,6 +120,16 @@ class Log(LabCase):
             self.gateway.sanad("log", "prove", index, "--dir", self.directory, "--disclose", "all", "--out", file)
             said = json.loads(self.gateway.sanad("log", "check-proof", file, "--key", self.key(), "--dir", self.directory, "--json").stdout)
             self.assertEqual(len(said["disclosed"]), len(entry["disclosures"]))
+            lines = pathlib.Path(scratch) / "records.ndjson"
+            values = pathlib.Path(scratch) / "values.ndjson"
+            window = ("--dir", self.directory, "--from", index, "--to", index + 1)
+            self.gateway.sanad("log", "export", *window, "--out", lines, "--disclosures", values)
+            self.assertEqual(json.loads(lines.read_text()), entry["leaf"])
+            given = json.loads(values.read_text())
+            self.assertEqual(given["record"], index)
+            digests = [base64.urlsafe_b64encode(hashlib.sha256(d.encode()).digest()).rstrip(b"=").decode() for d in given["disclosures"]]
+            self.assertEqual(sorted(digests), entry["leaf"]["_sd"])
+            self.assertEqual(values.stat().st_mode & 0o777, 0o600)
         none = self.gateway.sanad("log", "prove", index, "--dir", self.directory, "--disclose", "shoe.size", check=False)
         self.assertEqual(none.returncode, 3)
         reads = [leaf for leaf in self.gateway.leaves(index) if leaf["class_uid"] == 6003 and leaf["activity_id"] == 2]
@@ -264,6 +274,13 @@ class Log(LabCase):
         index = self.add()
         self.assertGreater(index, last)
         until(lambda: self.verify()["origin"].startswith("sanad/example-khi-1/from-"), 10, "the new log")
+        # Records keep their numbers; the tree's own begin anew.
+        with tempfile.TemporaryDirectory() as scratch:
+            file = pathlib.Path(scratch) / "record.tlog-proof"
+            self.covered(index - int(self.verify()["origin"].rsplit("-", 1)[1]))
+            self.gateway.sanad("log", "prove", index, "--dir", self.directory, "--out", file)
+            said = json.loads(self.gateway.sanad("log", "check-proof", file, "--key", self.key(), "--json").stdout)
+            self.assertEqual(said["index"], index)
         fork = next(leaf for leaf in self.gateway.leaves(last) if leaf["sanad"].get("action") == "fork")
         self.assertEqual(fork["sanad"]["kept"], kept.name)
         self.assertEqual(fork["personal"]["actor.user.name"], "root")
