@@ -32,11 +32,15 @@ struct KeyStatement {
 };
 std::string key_statement_text(const KeyStatement& statement);
 
+// What a statement says is the epoch's first record. Nothing: it says nothing of the kind.
+std::optional<std::uint64_t> first_of_statement(std::string_view text);
+
 // Names relative to the log's directory.
 std::string registration_chain_file(std::uint64_t index);
 std::string key_statement_file(std::uint64_t registration_index, std::uint64_t epoch);
 std::string key_signature_file(std::uint64_t registration_index, std::uint64_t epoch);
-// What registration.pem says.
+// What registration.pem says, and the record its first line names.
 std::string registration_in_force_text(std::uint64_t index, std::string_view chain_pem);
+std::optional<std::uint64_t> registration_in_force_since(std::string_view text);
 
 }  // namespace sanad::audit

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "control/audit/log_reader.hpp"
@@ -26,6 +27,19 @@ class SigningKeys {
   [[nodiscard]] virtual std::vector<EpochKey> begun(std::uint64_t size) const = 0;
   // Who signs the next tree after one of `size` records. Errors: those of reading a private key.
   virtual Result<SigningTerm> term_after(std::uint64_t size) = 0;
+};
+
+// A log that never changes its key.
+class OneSigningKey final : public SigningKeys {
+ public:
+  OneSigningKey(Signer signer, EpochKey key) : signer_(std::move(signer)), key_(std::move(key)) {}
+  [[nodiscard]] const std::string& origin() const override { return signer_.name; }
+  [[nodiscard]] std::vector<EpochKey> begun(std::uint64_t /*size*/) const override { return {key_}; }
+  Result<SigningTerm> term_after(std::uint64_t /*size*/) override { return SigningTerm{signer_, std::nullopt}; }
+
+ private:
+  Signer signer_;
+  EpochKey key_;
 };
 
 }  // namespace sanad::audit

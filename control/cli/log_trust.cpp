@@ -39,11 +39,13 @@ class Checker final {
         end_(verified.first_record + verified.checkpoint.size) {}
 
   Outcome<LogTrust> run() {
-    for (std::size_t i = 0; i < verified_.registrations.size(); ++i) {
-      const std::uint64_t end = i + 1 < verified_.registrations.size() ? verified_.registrations[i + 1].index : end_;
-      if (auto done = registration(verified_.registrations[i], end); !done) return done.error();
+    auto installed = verified_.registrations;
+    if (auto earlier = past_retention(); earlier) installed.insert(installed.begin(), *std::move(earlier));
+    for (std::size_t i = 0; i < installed.size(); ++i) {
+      const std::uint64_t end = i + 1 < installed.size() ? installed[i + 1].index : end_;
+      if (auto done = registration(installed[i], end); !done) return done.error();
     }
-    const std::uint64_t first = verified_.registrations.empty() ? end_ : verified_.registrations.front().index;
+    const std::uint64_t first = installed.empty() ? end_ : installed.front().index;
     for (std::size_t i = 0; i < signed_.size(); ++i) {
       const auto& epoch = verified_.epochs[i];
       if (signed_[i]) continue;
@@ -54,6 +56,23 @@ class Checker final {
   }
 
  private:
+  // What is in force by a record that is past retention: the certificate's issuer vouches for it, no record does any more.
+  [[nodiscard]] std::optional<audit::InstalledRegistration> past_retention() const {
+    if (!first_is_unknown(verified_.epochs.front())) return std::nullopt;
+    const auto text = log_.text(audit::kRegistrationFile, kMaxFile);
+    const auto index = text ? audit::registration_in_force_since(*text) : std::nullopt;
+    if (!index || *index >= verified_.epochs.front().first) return std::nullopt;
+    const auto chain = registration::split_chain(std::string_view(*text).substr(text->find('\n') + 1));
+    const auto certificate = chain ? registration::parse_certificate(chain->front()) : Result<registration::Certificate>(Error{});
+    if (!certificate) return std::nullopt;
+    return audit::InstalledRegistration{*index, hex_encode(certificate->fingerprint)};
+  }
+
+  // Its first record is past retention: the statement says which it was.
+  [[nodiscard]] bool first_is_unknown(const audit::LogEpoch& epoch) const {
+    return verified_.past_retention && epoch.epoch == verified_.epochs.front().epoch;
+  }
+
   Outcome<void> registration(const audit::InstalledRegistration& installed, std::uint64_t end) {
     const std::string file = audit::registration_chain_file(installed.index);
     auto pem = read_if_there(log_, file);
@@ -94,8 +113,8 @@ class Checker final {
     const auto text = read_if_there(log_, file);
     if (!text) return text.error();
     if (!*text) return false;
-    const auto want =
-        audit::key_statement_text({verified_.checkpoint.origin, epoch.epoch, epoch.first, audit::to_vkey(epoch.key)});
+    const std::uint64_t first = first_is_unknown(epoch) ? audit::first_of_statement(**text).value_or(epoch.first) : epoch.first;
+    const auto want = audit::key_statement_text({verified_.checkpoint.origin, epoch.epoch, first, audit::to_vkey(epoch.key)});
     if (**text != want) return not_intact(file, "it is not about the key that the records announce");
     const auto signature = read_if_there(log_, signature_file);
     if (!signature) return signature.error();
@@ -153,7 +172,13 @@ void print_trust(Context& context, const LogTrust& trust, bool anchored) {
 }
 
 Outcome<void> want_trust(const LogTrust& trust, bool anchored) {
-  if (!anchored || trust.unsigned_epochs == trust.before_the_first) return {};
+  if (!anchored) return {};
+  const bool any = std::any_of(trust.registrations.begin(), trust.registrations.end(),
+                               [](const TrustedRegistration& one) { return !one.level.empty(); });
+  if (!any)
+    return Failure{Exit::failure, "no registration you trust vouches for this log",
+                   "Its records are intact; whose they are, nobody you trust says"};
+  if (trust.unsigned_epochs == trust.before_the_first) return {};
   return Failure{Exit::failure, "no registration you trust has signed the key of epoch " + numbers(trust.unsigned_epochs),
                  "The records are intact, and nobody you trust says whose they are"};
 }

@@ -121,19 +121,13 @@ Result<void> Registrar::publish_genuine_list(std::string_view text, std::span<co
 Result<void> Registrar::publish_log(WallTime now) {
   auto seed = log_key(directory_ / "keys" / "log-1.key");
   if (!seed) return std::move(seed).error().within("couldn't read the log's signing key");
-  audit::PublisherKeys keys;
-  keys.signer = {"sanad/" + id_, *seed};
-  auto verifier = audit::verifier_of(keys.signer);
+  const audit::Signer signer{"sanad/" + id_, *seed};
+  auto verifier = audit::verifier_of(signer);
   if (!verifier) return verifier.error();
-  keys.known = {*verifier};
+  audit::OneSigningKey keys(signer, {1, *std::move(verifier)});
   auto log = audit::LogStore::open(directory_ / "log");
   if (!log) return log.error();
-  const std::vector<audit::EpochKey> by_epoch{{1, *verifier}};
-  const std::string text = audit::log_keys_text(by_epoch);
-  if (const auto there = read_file(directory_ / "log" / "keys", kMaxKeyFile); !there || *there != text) {
-    if (auto written = log->write_keys(text); !written) return written;
-  }
-  audit::Publisher publisher(*std::move(log), *store_, std::move(keys));
+  audit::Publisher publisher(*std::move(log), *store_, keys);
   for (;;) {
     auto published = publisher.publish(now);
     if (!published) return published.error();
