@@ -77,7 +77,11 @@ Result<BootTime> FakeInterface::apply(const wg::DeviceChange& change) {
     if (c.keepalive_s) p.keepalive_s = *c.keepalive_s;
     if (c.replace_allowed_ips) p.allowed_ips.clear();
     for (const auto& ip : c.add_allowed_ips) {
-      for (auto& [key, other] : state_.peers) std::erase(other.allowed_ips, ip);  // as WireGuard does: it moves
+      for (auto& [key, other] : state_.peers) {  // as WireGuard does: it moves
+        auto left = other.allowed_ips.to_vector();
+        std::erase(left, ip);
+        other.allowed_ips = wg::AllowedIps(left);
+      }
       p.allowed_ips.push_back(ip);
     }
   }

@@ -263,8 +263,8 @@ double restart(const std::filesystem::path& directory, std::uint64_t leaves) {
   auto pem = read_secret_file(directory / "keys" / "log-1.key", 16 * 1024).value();
   audit::Signer signer{"sanad/bench-1", audit::ed25519_from_pem(pem).value()};
   EndlessOutbox outbox(leaves);
-  audit::Publisher publisher(audit::LogStore::open(log_directory(directory)).value(), outbox,
-                             {signer, {audit::verifier_of(signer).value()}});
+  audit::OneSigningKey keys(signer, {1, audit::verifier_of(signer).value()});
+  audit::Publisher publisher(audit::LogStore::open(log_directory(directory)).value(), outbox, keys);
   while (publisher.publish(now().wall).value().more) {
   }
   {

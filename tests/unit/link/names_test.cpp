@@ -28,13 +28,14 @@ TEST(InterfaceName, RefusesWhatTheKernelOrAPathWouldMistake) {
 TEST(RoutesNeeded, OnlyOutsideTheInterfacesNetworks) {
   const std::vector<InterfaceAddress> own{InterfaceAddress::parse("10.66.0.1/16").value(),
                                           InterfaceAddress::parse("fd00:66::1/64").value()};
-  EXPECT_THAT(routes_needed(own, {prefix("10.66.0.2/32"), prefix("192.168.7.0/24"), prefix("fd00:66::2/128"),
-                                  prefix("fd00:67::/64"), prefix("192.168.7.0/24"), prefix("10.0.0.0/8")}),
+  EXPECT_THAT(routes_needed(own, std::vector{prefix("10.66.0.2/32"), prefix("192.168.7.0/24"), prefix("fd00:66::2/128"),
+                                             prefix("fd00:67::/64"), prefix("192.168.7.0/24"), prefix("10.0.0.0/8")}),
               ElementsAre(prefix("192.168.7.0/24"), prefix("fd00:67::/64"), prefix("10.0.0.0/8")));
 }
 
 TEST(RoutesNeeded, NoPeerBecomesTheDefaultRoute) {
-  EXPECT_THAT(routes_needed({}, {prefix("0.0.0.0/0"), prefix("::/0"), prefix("0.0.0.0/1")}), ElementsAre(prefix("0.0.0.0/1")));
+  EXPECT_THAT(routes_needed({}, std::vector{prefix("0.0.0.0/0"), prefix("::/0"), prefix("0.0.0.0/1")}),
+              ElementsAre(prefix("0.0.0.0/1")));
 }
 
 // Reading needs no privileges, and every network namespace has lo.
