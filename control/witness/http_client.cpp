@@ -101,7 +101,8 @@ asio::awaitable<void> run(std::shared_ptr<Exchange> self) {
     co_return;
   }
   auto& stream = self->secured.emplace(self->plain, *self->tls);
-  ::SSL_set_tlsext_host_name(stream.native_handle(), self->url.host.c_str());
+  // RFC 6066 section 3: a name, never an address.
+  if (not_an_address) ::SSL_set_tlsext_host_name(stream.native_handle(), self->url.host.c_str());
   stream.set_verify_callback(asio::ssl::host_name_verification(self->url.host));
   const auto [error] = co_await stream.async_handshake(asio::ssl::stream_base::client, kToken);
   if (error) co_return self->fail(Errc::permission_denied, "TLS failed", error);

@@ -3,6 +3,7 @@ lies harms nobody, and a log that was rewritten below what was cosigned is seen 
 
 import hashlib
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -11,6 +12,7 @@ import time
 import unittest
 
 from harness import LabCase
+from lab.shell import run
 from lab.waiting import until
 
 WITNESS_ADDRESS = "203.0.113.77"
@@ -32,8 +34,12 @@ class WitnessProcess:
         said = self.host.run(self.sanad, "witness", "key", "--store", self.directory, "--name", NAME)
         self.key = said.stdout.strip()
 
-    def start(self, log_keys):
+    def start(self, log_keys, tls=()):
+        """`tls`: certificate and key, to be reached by https."""
+        self.scheme = "https" if tls else "http"
         logs = [word for key in log_keys for word in ("--log", key)]
+        if tls:
+            logs += ["--tls-cert", tls[0], "--tls-key", tls[1]]
         with (pathlib.Path(self.lab.directory) / "witness.log").open("ab") as log:
             self.process = self.host.start(
                 self.sanad, "witness", "--store", self.directory, "--name", NAME, "--listen", f"{WITNESS_ADDRESS}:{WITNESS_PORT}",
@@ -49,7 +55,8 @@ class WitnessProcess:
     def ask(self, method, path, *more):
         """The status and the body, as curl on the gateway sees them."""
         done = self.lab.gateway.host.run(
-            "curl", "-s", "-X", method, "-w", "\n%{http_code}", f"http://{WITNESS_ADDRESS}:{WITNESS_PORT}{path}", *more, check=False
+            "curl", "-sk", "-X", method, "-w", "\n%{http_code}", f"{self.scheme}://{WITNESS_ADDRESS}:{WITNESS_PORT}{path}", *more,
+            check=False,
         )
         body, _, status = done.stdout.rpartition("\n")
         return f"{status} {body}"
@@ -69,12 +76,24 @@ class WitnessProcess:
         self.process = None
 
 
+def self_signed(directory, name, address):
+    """A certificate for the address, and its key."""
+    certificate, key = pathlib.Path(directory) / f"{name}.pem", pathlib.Path(directory) / f"{name}.key"
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", f"/CN={name}",
+        "-addext", f"subjectAltName=IP:{address}", "-keyout", key, "-out", certificate)
+    return certificate, key
+
+
 class Witnessed(LabCase):
     """One lab for all of it: each test goes on where the last left off."""
 
     @classmethod
     def configure(cls):
         cls.witness = WitnessProcess(cls.lab)
+        cls.trusted = self_signed(cls.lab.directory, "trusted", WITNESS_ADDRESS)
+        cls.strange = self_signed(cls.lab.directory, "strange", WITNESS_ADDRESS)
+        # What sanadd's OpenSSL takes for the system's trust store.
+        os.environ["SSL_CERT_FILE"] = str(cls.trusted[0])
         cls.gateway.add_to_config(
             "evidence:\n  push_interval: 1s\n  alarm_after: 10s\n  witnesses:\n"
             f"    - {{key: '{cls.witness.key}', url: 'http://{WITNESS_ADDRESS}:{WITNESS_PORT}'}}\n"
@@ -234,7 +253,24 @@ class Witnessed(LabCase):
         self.cosigned(index + 1, 120)
         self.verify()
 
-    def test_8_a_log_rewritten_below_what_was_cosigned_is_refused_and_seen(self):
+    def test_8_over_tls_the_certificate_has_to_be_the_witness_s_and_trusted(self):
+        self.witness.kill()
+        self.gateway.change_config(rf"http://{WITNESS_ADDRESS}", f"https://{WITNESS_ADDRESS}")
+        for files, why in (((self.strange[0], self.strange[1]), "TLS failed"), (self.trusted, None)):
+            self.witness.start([self.log_key], files)
+            self.gateway.reload()
+            index = self.add_peer(f"Person {time.monotonic_ns()}")
+            if why:
+                until(lambda: why in (self.state()["problem"] or ""), 60, "the stranger to be refused")
+            else:
+                self.cosigned(index + 1, 90)
+            self.assertEqual(self.witness.stop(), 0)
+        self.gateway.change_config(rf"https://{WITNESS_ADDRESS}", f"http://{WITNESS_ADDRESS}")
+        self.witness.start([self.log_key])
+        self.gateway.reload()
+        self.cosigned(self.add_peer("Person after TLS") + 1, 90)
+
+    def test_9_a_log_rewritten_below_what_was_cosigned_is_refused_and_seen(self):
         self.cosigned(self.add_peer("Ghazala Mir") + 1)
         self.assertEqual(self.gateway.stop(), 0)
         database = self.gateway.state / "state.db"

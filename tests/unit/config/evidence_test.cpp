@@ -67,8 +67,7 @@ TEST(EvidenceConfig, CollisionsAreFound) {
                   HasSubstr("evidence.witnesses[1].name: w is taken by the witness at line 10"),
                   HasSubstr("evidence.witnesses[2].key: the same key as the witness at line 10"),
                   HasSubstr("evidence.witnesses[2].name: \"none\" means no witness in a policy")));
-  EXPECT_THAT(read("  quorum: 2\n  witnesses:\n" + item(kFirst)).errors,
-              ElementsAre("f:6:3: evidence.quorum: 2 of 1 witnesses"));
+  EXPECT_THAT(read("  quorum: 2\n  witnesses:\n" + item(kFirst)).errors, ElementsAre("f:6:3: evidence.quorum: 2 of 1 witnesses"));
 }
 
 TEST(EvidenceConfig, ARunningDaemonTakesNewWitnesses) {
