@@ -73,13 +73,16 @@ Result<void> fill(const std::filesystem::path& directory, std::uint32_t count, s
   if (!opened) return opened.error();
   auto key = opened->key({});
   if (!key) return key.error();
+  // One registration key for all of them, despite the policy: making 100,000 keys is no registrar's work.
+  const auto applicant = registration::generate_key(registration::KeyAlgorithm::ed25519).value();
   std::vector<std::string> serials;
   for (std::uint32_t done = 0; done < count;) {
     std::vector<registrar::Application> some;
-    while (some.size() < kAtOnce && done < count) some.push_back({request_for(done++), {}, {}, {}, {}});
+    while (some.size() < kAtOnce && done < count)
+      some.push_back({registration::make_request(claims_for(done++), applicant).value(), {}, {}, {}, {}});
     // From 364 days ago to today: a thirtieth of them or so is due within the next days.
     const WallTime when = today - kDay * 364 + std::chrono::hours(24 * 364) / count * done;
-    auto issued = opened->issue_all(some, *key, false, when);
+    auto issued = opened->issue_all(some, *key, true, when);
     if (!issued) return issued.error();
     for (const auto& one : *issued) serials.push_back(one.certificate.serial);
   }
