@@ -145,6 +145,13 @@ class Life(LabCase):
         self.sanad("registrar", "issue", "--dir", registrar, request, "--out", out, *options)
         return out
 
+    def apply(self, answers, out):
+        papers = self.lab.directory / "papers"
+        return self.sanad(
+            "registration", "request", "--config", self.gateway.config, "--answers", papers / answers,
+            "--passphrase-file", papers / "pass", "--out", self.lab.directory / out,
+        ).stdout
+
     def test_life(self):
         # ---- nobody has confirmed anything: `init` made a certificate that begins in the present ----
         self.assertEqual(self.registration()["standing"], "unregistered")
@@ -152,11 +159,9 @@ class Life(LabCase):
 
         # ---- applied for, with papers ----
         papers = self.lab.directory / "papers"
-        said = self.sanad(
-            "registration", "request", "--config", self.gateway.config, "--answers", papers / "answers.yaml",
-            "--passphrase-file", papers / "pass", "--out", self.lab.directory / "application",
-        ).stdout
-        self.assertIn("recorded, hashes only", said)
+        (papers / "other.yaml").write_text(ANSWERS.replace("Secure access of staff", "Telephony for everybody"))
+        self.apply("other.yaml", "other")
+        self.assertIn("recorded, hashes only", self.apply("answers.yaml", "application"))
         leaf = self.gateway.entity_events("request")[-1]
         self.assertEqual(len(leaf["sanad"]["documents"]), 3)
         self.assertNotIn("42101", json.dumps(leaf))
@@ -166,6 +171,10 @@ class Life(LabCase):
         # ---- confirmed within the company, then by the association ----
         inspected = self.sanad("registrar", "inspect", "--dir", self.company, request).stdout
         self.assertIn("nobody has confirmed", inspected)
+        other = self.issue(self.company, self.lab.directory / "other" / "request.csr", "other.pem")
+        refused = self.sanad("registration", "install", other, check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("purpose is not what was asked for", refused.stderr)
         self.sanad("registration", "install", self.issue(self.company, request, "company.pem"))
         self.assertEqual(self.registration()["level"], "company")
         self.assertIn("not confirmed by anyone outside it", self.registration()["sentence"])
@@ -193,6 +202,16 @@ class Life(LabCase):
         ayesha.client.ping(INSIDE)
         due = self.sanad("registrar", "list", "--dir", self.association, "--due", "30d").stdout
         self.assertIn("example-khi-1", due)
+
+        # ---- a certificate for another port does not match this gateway ----
+        claimed = (papers / "answers.yaml").read_text() + "listen_ports: [51821]\n"
+        (papers / "port.yaml").write_text(claimed)
+        faults = self.sanad(
+            "registration", "request", "--config", self.gateway.config, "--answers", papers / "port.yaml",
+            "--passphrase-file", papers / "pass", "--out", self.lab.directory / "port", check=False,
+        )
+        self.assertIn("this gateway listens on 51820, not on 51821", faults.stderr)
+        self.assertFalse((self.lab.directory / "port").exists())
 
         # ---- past the end: no new peers, the old ones served; an announced grace lifts that; its end brings it back ----
         self.move_clock(-33)
