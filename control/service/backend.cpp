@@ -24,7 +24,10 @@ Result<BackendStarted> Backend::start() {
   if (!*present) {
     auto available = wg::kernel::kernel_wireguard_available();
     if (!available) return available.error();
-    kernel = settings_.backend == config::Backend::kernel || (settings_.backend == config::Backend::automatic && *available);
+    if (settings_.backend == config::Backend::kernel && !*available)
+      return Error{Errc::unsupported, "this kernel has no WireGuard", "",
+                   "modprobe wireguard, or set interfaces[].backend to userspace"};
+    kernel = settings_.backend != config::Backend::userspace && *available;
   }
   if (kernel && settings_.backend == config::Backend::userspace)
     return Error{Errc::conflict, settings_.name + " is a kernel interface and the configuration asks for userspace", "",

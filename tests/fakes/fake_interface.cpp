@@ -78,9 +78,9 @@ Result<BootTime> FakeInterface::apply(const wg::DeviceChange& change) {
     if (c.replace_allowed_ips) p.allowed_ips.clear();
     for (const auto& ip : c.add_allowed_ips) {
       for (auto& [key, other] : state_.peers) {  // as WireGuard does: it moves
-        auto left = other.allowed_ips.to_vector();
+        std::vector<IpPrefix> left = other.allowed_ips.to_vector();
         std::erase(left, ip);
-        other.allowed_ips = wg::AllowedIps(left);
+        other.allowed_ips = left;
       }
       p.allowed_ips.push_back(ip);
     }

@@ -144,7 +144,9 @@ double wg_show_ms(const std::string& ifname) {
 // What the daemon holds of the peers and does with a snapshot, without its evidence.
 class Flow {
  public:
-  explicit Flow(const wg::Snapshot& first) : tracker_({}, [] { return sessions::SessionId{}; }) {
+  // An interval that no machine is too busy for: being late is an event, and here none is wanted.
+  explicit Flow(const wg::Snapshot& first)
+      : tracker_({.poll_interval = std::chrono::hours{1}}, [] { return sessions::SessionId{}; }) {
     desired_.public_key = first.device.public_key;
     desired_.listen_port = first.device.listen_port;
     desired_.fwmark = first.device.fwmark;

@@ -343,7 +343,7 @@ TEST_F(InterfaceLoopTest, TriesAgainUntilItStarts) {
   bool ready = false;
   one_->start([&ready] { ready = true; });
   ASSERT_TRUE(run([&ready] { return ready; }));
-  EXPECT_EQ(one_->status().problem, "the name is taken");
+  EXPECT_EQ(one_->status().problem, "the name is taken. choose another");
   EXPECT_FALSE(cut(kB));
   device_->with([](auto& s) { s.start_error.reset(); });
   ASSERT_TRUE(run([this] { return on_device(kA); }));
