@@ -134,6 +134,12 @@ void Queries::status(Done<Status> done) {
   status.gateway_id = "example-khi-1";
   status.records = gateway_.leaves.size();
   status.interfaces.emplace_back().name = "wg0";
+  auto& witness = status.witnesses.emplace_back();
+  witness.name = "audit";
+  witness.records = 7;
+  witness.cosigned_at = WallTime::from_ms(1'795'510'800'000);
+  witness.lag_records = 3;
+  witness.lag = std::chrono::milliseconds(1500);
   done(std::move(status));
 }
 

@@ -358,6 +358,15 @@ TEST_F(ServerTest, TakesARegistration) {
   EXPECT_EQ(send_json("POST", "/v1/registration/grace", R"({"until":"soon","announcement":"notice 5"})").status, 400);
 }
 
+TEST_F(ServerTest, ShowsHowEachWitnessStands) {
+  start({Role::monitor});
+  const auto status = boost::json::parse(ask("GET", "/v1/status").body);
+  EXPECT_EQ(
+      boost::json::serialize(status.at("evidence").at("witnesses")),
+      R"([{"name":"audit","url":"","records":7,"cosigned_at":"2026-11-24T09:00:00.000Z","lag_records":3,"lag_s":1.5E0,"alarm":false,)"
+      R"("problem":null,"failures":0}])");
+}
+
 TEST_F(ServerTest, GivesMetricsAndItsDescription) {
   start({Role::monitor});
   EXPECT_EQ(ask("GET", "/v1/openapi.yaml").body, kOpenapiYaml);
@@ -366,7 +375,9 @@ TEST_F(ServerTest, GivesMetricsAndItsDescription) {
   for (const std::string name :
        {"sanad_peers 0", "sanad_peers_connected{interface=\"wg0\"} 0", "sanad_storage_writable 1",
         "sanad_backend_up{interface=\"wg0\"} 1", "sanad_registration_standing{standing=\"unregistered\"} 1",
-        "sanad_http_requests_total{code=\"404\"} 1", "# TYPE sanad_records_total counter"}) {
+        "sanad_http_requests_total{code=\"404\"} 1", "# TYPE sanad_records_total counter",
+        "sanad_witness_records{witness=\"audit\"} 7", "sanad_witness_lag_records{witness=\"audit\"} 3",
+        "sanad_witness_lag_seconds{witness=\"audit\"} 1.5", "sanad_witness_alarm{witness=\"audit\"} 0"}) {
     EXPECT_NE(text.find("\n" + name + "\n"), std::string::npos) << name << "\n" << text;
   }
   EXPECT_EQ(ask("GET", "/v1/peers").status, 403);
