@@ -148,10 +148,10 @@ struct Witness {
 };
 
 struct Evidence {
-  std::vector<Witness> witnesses;          // no two of one name or key
-  std::optional<std::uint32_t> quorum;     // how many of them log/policy asks for; unset: all
-  std::chrono::seconds push_interval{10};  // how often each is asked while there is something new
-  std::chrono::seconds alarm_after{300};   // a witness that is this far behind is an event
+  std::vector<Witness> witnesses;                      // no two of one name or key
+  std::optional<std::uint32_t> quorum;                 // how many of them log/policy asks for; unset: all
+  std::chrono::seconds push_interval{10};              // how often each is asked while there is something new
+  std::chrono::seconds alarm_after{300};               // a witness that is this far behind is an event
   std::chrono::seconds epoch = std::chrono::days{30};  // how long one key signs the log
   bool operator==(const Evidence&) const = default;
 };
