@@ -207,7 +207,6 @@ Outcome<void> issue(Context& context, const IssueOptions& options) {
                 << "wrote " << safe(file.string()) << ". On the gateway: sanad registration install "
                 << safe(file.filename().string()) << "\n";
   }
-  if (auto published = registrar->publish_log(context.now()); !published) return registrar_failure(published.error());
   return {};
 }
 

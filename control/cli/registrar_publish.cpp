@@ -165,7 +165,6 @@ Outcome<void> accept(Context& context, const AcceptOptions& options) {
   if (!issued) return registrar_failure(issued.error());
   const std::string out = options.out.empty() ? slug(issued->certificate.gateway_id) + ".pem" : options.out;
   if (auto done = write(out, issued->chain); !done) return done;
-  if (auto published = registrar->publish_log(now); !published) return registrar_failure(published.error());
   context.out << "issued " << safe(issued->certificate.legal_name) << ", gateway " << safe(issued->certificate.gateway_id)
               << ", serial " << issued->certificate.serial << "   record #" << issued->record << "\nwrote " << safe(out) << "\n";
   return {};

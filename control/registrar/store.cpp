@@ -139,10 +139,16 @@ SQLite::Statement& Store::prepare(const char* sql) {
   return *statements_.emplace_back(sql, std::make_unique<SQLite::Statement>(database_, sql)).second;
 }
 
-Result<void> Store::look(const std::function<Result<void>()>& work) { return guarded(work); }
+Result<void> Store::look(const std::function<Result<void>()>& work) {
+  auto done = guarded(work);
+  // A statement that was not read to its end would hold this moment's view, and the next change would be refused as out of date
+  // when another command has written meanwhile.
+  for (auto& [text, statement] : statements_) statement->tryReset();
+  return done;
+}
 
 Result<void> Store::transact(const std::function<Result<void>()>& work) {
-  return guarded([&]() -> Result<void> {
+  return look([&]() -> Result<void> {
     SQLite::Transaction transaction(database_, SQLite::TransactionBehavior::IMMEDIATE);
     if (auto done = work(); !done) return done;
     transaction.commit();

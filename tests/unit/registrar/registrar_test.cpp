@@ -105,6 +105,15 @@ TEST_F(RegistrarTest, AReferenceBelongsToOneHolder) {
   EXPECT_EQ(inspection->objections[0].field, "reference");
 }
 
+TEST_F(RegistrarTest, TwoCommandsAtOneRegistrarDoNotStandInEachOthersWay) {
+  Registrar other = Registrar::open(directory.path() / "reg", actor).value();
+  issue(Applicant("khi-1", 1));
+  const auto issued = other.issue(Applicant("lhr-1", 2).application(), *key, false, kNow);
+  ASSERT_TRUE(issued) << issued.error().message;
+  const auto same = registrar->issue(Applicant("isb-1", 2).application(), *key, false, kNow);
+  EXPECT_EQ(same.error().code, Errc::refused_by_policy) << "it sees what the other has done";
+}
+
 TEST_F(RegistrarTest, ManyAreAllOrNone) {
   const Applicant good("khi-1", 1);
   const Applicant same("lhr-1", 1);
