@@ -1,10 +1,10 @@
-"""Three readers of one kernel device that share no code: `wg show`, pyroute2, and our own client (device_check show)."""
+"""Three readers of one kernel device that share no code: `wg show`, pyroute2, and our own client
+(kernel_backend_check show)."""
 
 import json
+import pathlib
 import subprocess
 import sys
-
-import pathlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts" / "lib"))
 
