@@ -145,6 +145,10 @@ class Client:
         self._process.kill()
         self._process.wait()
         self._process = None
+        # The kernel takes the interface away a moment later; whoever connects again at once would find it busy. (The namespace
+        # may be gone as well.)
+        there = ("ip", "-n", self.host.namespace, "link", "show", self.interface)
+        until(lambda: run(*there, check=False).returncode != 0, 10, f"{self.interface} to go away")
 
 
 class Pings:
