@@ -97,19 +97,20 @@ class Client:
             self.host.ip("route", "replace", route, "dev", self.interface)
 
     def _start_userspace(self):
-        self._process = self.host.start(
-            "wireguard-go",
-            "-f",
-            self.interface,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={"PATH": os.environ["PATH"], "LOG_LEVEL": "silent"},
-        )
-        until(
-            lambda: self.host.run("wg", "show", self.interface, check=False).returncode == 0,
-            20,
-            f"wireguard-go of {self.host.name} to answer",
-        )
+        # The tun device of a client that has just been killed may still be on its way out: then wireguard-go ends at once.
+        until(self._started_userspace, 30, f"wireguard-go of {self.host.name} to answer")
+
+    def _started_userspace(self):
+        if self._process is None or self._process.poll() is not None:
+            self._process = self.host.start(
+                "wireguard-go",
+                "-f",
+                self.interface,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={"PATH": os.environ["PATH"], "LOG_LEVEL": "silent"},
+            )
+        return self.host.run("wg", "show", self.interface, check=False).returncode == 0
 
     def server(self):
         """The gateway as this client sees it."""
