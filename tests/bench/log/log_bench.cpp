@@ -46,9 +46,14 @@ double percentile(std::vector<double>& values, double p) {
 // An opened session as the tracker records it: about 500 bytes of leaf and three disclosures.
 audit::EventDraft session_event() {
   static const audit::Reporter reporter{"bench-1", {}, {}, {}};
+  // How much is missing to the size is the same for all; finding it out each time would be the bench's work, not the log's.
+  static const std::string padding = [] {
+    const auto bare = audit::own_event(reporter, now().wall, "bench", {});
+    const std::size_t bytes = boost::json::serialize(bare.event).size() + 3 * 46 + 120;
+    return std::string(bytes < kEventBytes ? kEventBytes - bytes : 0, 'x');
+  }();
   audit::EventDraft draft = audit::own_event(reporter, now().wall, "bench", {});
-  const std::size_t bytes = boost::json::serialize(draft.event).size() + 3 * 46 + 120;
-  draft.event["padding"] = std::string(bytes < kEventBytes ? kEventBytes - bytes : 0, 'x');
+  draft.event["padding"] = padding;
   draft.personal = {
       {"user.name", "Ayesha Khan", "o-1"}, {"src_endpoint.ip", "198.51.100.7", "o-1"}, {"src_endpoint.port", 51820, "o-1"}};
   return draft;
