@@ -1,5 +1,7 @@
 #include "control/service/peer_import.hpp"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <map>
@@ -116,6 +118,8 @@ class Import : public std::enable_shared_from_this<Import> {
               [](const ImportResult& a, const ImportResult& b) { return a.line < b.line; });
     gateway_.put_in_force(std::exchange(stored_, {}));
     gateway_.due_changed();
+    // Behind the device's work, when the answer has been taken away: what so many lines needed goes back to the system.
+    gateway_.device().post([] { ::malloc_trim(0); });
     done_(std::move(report_));
   }
 
