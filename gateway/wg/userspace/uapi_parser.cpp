@@ -223,8 +223,8 @@ Result<bool> GetAnswerParser::feed(std::string_view chunk) {
     auto taken = take_line(**line);
     if (!taken) return taken.error();
   }
-  if (!chunk.empty()) return corrupt("the backend answered more than was asked");
   if (code_ != 0) return error_of_answer(code_);
+  if (!chunk.empty()) return corrupt("the backend answered more than was asked");
   return true;
 }
 

@@ -25,9 +25,8 @@ Result<wg::Device> parse(std::string_view text, std::size_t chunk) {
   while (!text.empty()) {
     const std::string_view part = text.substr(0, chunk);
     text.remove_prefix(part.size());
-    const auto complete = parser.feed(part);
-    if (!complete) return complete.error();
-    if (*complete) break;
+    // Also what comes behind a complete answer: cut off or not, it is refused.
+    if (const auto complete = parser.feed(part); !complete) return complete.error();
   }
   return std::move(parser).finish();
 }

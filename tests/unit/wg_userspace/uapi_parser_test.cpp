@@ -275,6 +275,16 @@ TEST(GetAnswerParser, ErrorsShowNoSecret) {
   }
 }
 
+TEST(GetAnswerParser, WhatFollowsTheEndIsRefusedAlikeWhereverItIsCut) {
+  for (const std::string& text : {kPeer + kEnd + "x", kPeer + "errno=-22\n\nx"}) {
+    const auto whole = parse(text);
+    const auto by_byte = parse(text, 1);
+    ASSERT_FALSE(whole);
+    ASSERT_FALSE(by_byte);
+    EXPECT_EQ(whole.error().message, by_byte.error().message);
+  }
+}
+
 TEST(SetAnswerParser, ReadsExactlyOneErrno) {
   const auto feed = [](std::string_view text) {
     SetAnswerParser parser;
