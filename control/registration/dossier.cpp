@@ -160,7 +160,8 @@ std::string answers_text(const std::map<std::string, std::string>& by_key) {
     constexpr std::string_view kRepresentative = "representative.";
     const bool list = key == "addresses" || key == "dns_names";
     const auto& kinds = document_kinds();
-    const bool document = std::any_of(kinds.begin(), kinds.end(), [&](const DocumentKind& kind) { return kind.name == key; });
+    const bool document =
+        std::any_of(kinds.begin(), kinds.end(), [&name = key](const DocumentKind& kind) { return kind.name == name; });
     if (key.starts_with(kRepresentative))
       representative += "  " + key.substr(kRepresentative.size()) + ": " + in_quotes(value) + "\n";
     else if (document)

@@ -11,6 +11,7 @@
 #include "control/service/gateway.hpp"
 #include "control/service/peer_evidence.hpp"
 #include "control/service/queries.hpp"
+#include "control/service/registration_record.hpp"
 #include "gateway/base/durable_file.hpp"
 #include "gateway/base/encoding.hpp"
 #include "gateway/base/log.hpp"
@@ -174,13 +175,7 @@ void Registrations::take_into_use(const Caller& caller, const std::string& inter
         change.before = sha256(before.bytes());
         change.after = sha256(public_key.bytes());
         change.details["certificate_sha256"] = fingerprint;
-        const ledger::RegistrationRecord record{.certificate_pem = input.certificate_pem,
-                                                .fingerprint = fingerprint,
-                                                .reference = input.reference.value_or(""),
-                                                .authority_valid_until = input.authority_valid_until,
-                                                .note = input.note,
-                                                .installed = txn.now().wall,
-                                                .from_index = txn.next_index()};
+        const auto record = record_of(input, fingerprint, txn);
         auto index = txn.append(audit::entity_management(reporter, txn.now().wall, audit_actor(caller), std::move(change)));
         if (!index) return index.error();
         txn.put_registration(record);

@@ -60,7 +60,7 @@ Result<void> LedgerOutbox::store_signed(const std::string& note, std::uint64_t s
   return change_now<void>(ledger_, [&note, size](ledger::Transaction& txn) { return txn.store_signed_log({size, note}); });
 }
 
-// In small steps: deleting overwrites (secure_delete), and whoever waits for a commit must not wait for all of it. Nor does the
+// In small steps: whoever waits for a commit must not wait for all of it. Nor does the
 // publisher wait: while much is written each step takes as long as a full commit, and a checkpoint is due.
 Result<void> LedgerOutbox::drop_below(std::uint64_t index) {
   drop_some(ledger_, first_record_ + index);

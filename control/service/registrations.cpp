@@ -5,6 +5,7 @@
 #include "control/service/gateway.hpp"
 #include "control/service/peer_evidence.hpp"
 #include "control/service/queries.hpp"
+#include "control/service/registration_record.hpp"
 #include "gateway/base/durable_file.hpp"
 #include "gateway/base/encoding.hpp"
 #include "gateway/base/log.hpp"
@@ -76,13 +77,7 @@ void Registrations::install(Caller caller, InstallRegistration input, Done<Chang
         if (!reporter.certificate_fingerprint.empty()) change.details["replaces"] = reporter.certificate_fingerprint;
         if (input.reference) change.details["reference"] = *input.reference;
         if (!input.note.empty()) change.personal.push_back({"entity.note", boost::json::value(input.note), ""});
-        ledger::RegistrationRecord record{.certificate_pem = input.certificate_pem,
-                                          .fingerprint = fingerprint,
-                                          .reference = input.reference.value_or(""),
-                                          .authority_valid_until = input.authority_valid_until,
-                                          .note = input.note,
-                                          .installed = txn.now().wall,
-                                          .from_index = txn.next_index()};
+        const auto record = record_of(input, fingerprint, txn);
         auto index = txn.append(audit::entity_management(reporter, txn.now().wall, audit_actor(caller), std::move(change)));
         if (!index) return index.error();
         txn.put_registration(record);
