@@ -23,9 +23,10 @@
 namespace sanad::ledger {
 
 struct LedgerOptions {
-  std::size_t max_batch = 1024;                      // jobs in one commit
-  std::uint64_t idle_checkpoint_bytes = 4U << 20;    // checkpoint when idle and the WAL is longer than this
-  std::uint64_t forced_checkpoint_bytes = 8U << 20;  // checkpoint even when busy: short pauses rather than few
+  std::size_t max_batch = 1024;                     // jobs in one commit
+  std::uint64_t idle_checkpoint_bytes = 16U << 20;  // checkpoint when idle and the WAL is longer than this
+  std::uint64_t forced_checkpoint_bytes = 16U
+                                          << 20;  // checkpoint even when busy: fewer than one of a hundred changes waits for it
   std::uint64_t wal_preallocation_bytes = 4U
                                           << 20;  // written with zeros at open, so that a commit does not change the file's size
   std::chrono::nanoseconds retry_interval = std::chrono::seconds{1};  // between attempts while the database cannot be written
