@@ -81,8 +81,8 @@ Result<std::string> disclosure_text(const Disclosure& disclosure) {
 
 std::string disclosure_digest(std::string_view disclosure_text) { return base64url_encode(sha256(as_bytes(disclosure_text))); }
 
-Result<Leaf> make_leaf(const LeafHead& head, const EventDraft& draft, const FillRandom& random) {
-  Leaf leaf;
+Result<PreparedLeaf> prepare_leaf(const EventDraft& draft, const FillRandom& random) {
+  PreparedLeaf leaf;
   leaf.disclosures.reserve(draft.personal.size());
   std::vector<std::string> digests;
   digests.reserve(draft.personal.size());
@@ -96,30 +96,49 @@ Result<Leaf> make_leaf(const LeafHead& head, const EventDraft& draft, const Fill
   }
   std::sort(digests.begin(), digests.end());
 
-  std::string& out = leaf.bytes;
-  out.reserve(1024);
-  out += R"({"_sd":[)";
+  std::string& head = leaf.before_epoch;
+  head.reserve(64 + 48 * digests.size());
+  head = R"({"_sd":[)";
   for (std::size_t i = 0; i < digests.size(); ++i) {
-    out += i == 0 ? "\"" : ",\"";
-    out += digests[i];
-    out += '"';
+    head += i == 0 ? "\"" : ",\"";
+    head += digests[i];
+    head += '"';
   }
-  out += R"(],"_sd_alg":"sha-256","epoch":)";
+  head += R"(],"_sd_alg":"sha-256","epoch":)";
+
+  leaf.before_index.reserve(1024);
+  leaf.before_index = R"(,"event":)";
+  if (auto done = append_canonical(leaf.before_index, draft.event); !done) {
+    return std::move(done).error().within("couldn't write the event");
+  }
+  leaf.before_index += R"(,"i":)";
+  leaf.before_time = R"(,"salt":")" + new_salt(random) + R"(","t":)";
+  return leaf;
+}
+
+Result<std::string> finish_leaf(const PreparedLeaf& leaf, const LeafHead& head) {
+  std::string out;
+  out.reserve(leaf.before_epoch.size() + leaf.before_index.size() + leaf.before_time.size() + 72);
+  out += leaf.before_epoch;
   out += std::to_string(head.epoch);
-  out += R"(,"event":)";
-  if (auto done = append_canonical(out, draft.event); !done) return std::move(done).error().within("couldn't write the event");
-  out += R"(,"i":)";
+  out += leaf.before_index;
   out += std::to_string(head.index);
-  out += R"(,"salt":")";
-  out += new_salt(random);
-  out += R"(","t":)";
+  out += leaf.before_time;
   out += std::to_string(head.time.ms());
   out += R"(,"v":1})";
   if (out.size() > kMaxLeafBytes) {
     return Error{Errc::invalid_argument, "the event makes a leaf of " + std::to_string(out.size()) +
                                              " bytes; the most a log entry holds is " + std::to_string(kMaxLeafBytes)};
   }
-  return leaf;
+  return out;
+}
+
+Result<Leaf> make_leaf(const LeafHead& head, const EventDraft& draft, const FillRandom& random) {
+  auto prepared = prepare_leaf(draft, random);
+  if (!prepared) return std::move(prepared).error();
+  auto bytes = finish_leaf(*prepared, head);
+  if (!bytes) return std::move(bytes).error();
+  return Leaf{*std::move(bytes), std::move(prepared->disclosures)};
 }
 
 }  // namespace sanad::audit

@@ -39,9 +39,20 @@ struct Leaf {
   std::vector<Disclosure> disclosures;  // in the draft's order
 };
 
+// A leaf but for what is only known when it takes its place: the greater part of the work, done on any thread.
+struct PreparedLeaf {
+  std::string before_epoch;  // {"_sd":[..],"_sd_alg":"sha-256","epoch":
+  std::string before_index;  // ,"event":{..},"i":
+  std::string before_time;   // ,"salt":"..","t":
+  std::vector<Disclosure> disclosures;  // in the draft's order
+};
+
 // {"_sd":[..],"_sd_alg":"sha-256","epoch":..,"event":{..},"i":..,"salt":"..","t":<ms>,"v":1}: always all eight keys, `_sd` sorted
 // (so its order tells nothing) and empty when nothing is personal.
 // Errors: invalid_argument (not canonical; longer than kMaxLeafBytes).
+Result<PreparedLeaf> prepare_leaf(const EventDraft& draft, const FillRandom& random);
+Result<std::string> finish_leaf(const PreparedLeaf& leaf, const LeafHead& head);
+// Both in one.
 Result<Leaf> make_leaf(const LeafHead& head, const EventDraft& draft, const FillRandom& random);
 
 // The RFC 9901 disclosure text (base64url) and its digest (base64url of SHA-256): what a verifier computes.

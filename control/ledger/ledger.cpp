@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "control/ledger/background_checkpoint.hpp"
+#include "control/ledger/outbox_rows.hpp"
 #include "control/ledger/page_scrub.hpp"
 #include "control/ledger/recent_leaves.hpp"
 #include "control/ledger/store.hpp"
@@ -72,7 +74,10 @@ struct StorageFault {
 class Ledger::Impl {
  public:
   Impl(std::filesystem::path path, LedgerOptions options, UniqueFd lock)
-      : path_(std::move(path)), options_(std::move(options)), lock_(std::move(lock)) {}
+      : path_(std::move(path)),
+        options_(std::move(options)),
+        lock_(std::move(lock)),
+        checkpoint_(path_, options_.vfs, [this] { wake(); }) {}
 
   Result<void> start() {
     if (auto opened = open_store(); !opened) return opened;
@@ -83,7 +88,12 @@ class Ledger::Impl {
   }
 
   ~Impl() {
+    {
+      const std::lock_guard lock(mutex_);
+      closing_ = true;
+    }
     worker_.reset();  // runs what is queued
+    checkpoint_.stop();
     if (!store_) return;
     try {
       store_->checkpoint();
@@ -104,6 +114,11 @@ class Ledger::Impl {
       reads_.push_back({writes_pushed_, std::move(job), kind == Kind::purge});
     }
     if (!std::exchange(drain_posted_, true)) worker_->post([this] { drain(); });
+  }
+
+  void wake() {
+    const std::lock_guard lock(mutex_);
+    if (!closing_ && !std::exchange(drain_posted_, true)) worker_->post([this] { drain(); });
   }
 
   RecentLeaves& recent() { return recent_; }
@@ -137,12 +152,13 @@ class Ledger::Impl {
         writes_.erase(writes_.begin(), end);
       }
       rested = idle;
-      if (idle) checkpoint_if_longer_than(options_.idle_checkpoint_bytes);
       if (!writes.empty()) {
         writes_done_ += writes.size();
         run_writes(writes);
-        checkpoint_if_longer_than(options_.forced_checkpoint_bytes);
+        keep_log_short();
       }
+      look_after_run();
+      if (idle) checkpoint_when_idle();
       run_reads(take_reads());
     }
   }
@@ -172,6 +188,7 @@ class Ledger::Impl {
     try {
       Query(*store_, "BEGIN IMMEDIATE").run();
       for (auto& job : jobs) errors.push_back(run_in_savepoint(job));
+      write_outbox(*store_, store_->next_index() - store_->appended().size(), store_->appended());
       Query(*store_, "COMMIT").run();
     } catch (const StorageFault& fault) {
       return fail(jobs, fault.code, fault.message);
@@ -179,7 +196,8 @@ class Ledger::Impl {
       return fail(jobs, e.getExtendedErrorCode(), e.what());
     }
     acknowledged_ = store_->next_index();
-    recent_.add(first, store_->take_appended());
+    const std::uint64_t appended = store_->appended().size();
+    recent_.add(acknowledged_ - appended, store_->take_appended());
     retry_at_.reset();
     {
       const std::lock_guard lock(mutex_);
@@ -230,6 +248,8 @@ class Ledger::Impl {
   }
 
   std::optional<Error> purge() {
+    checkpoint_.stop();  // two at a time refuse each other
+    moved_bytes_ = 0;
     try {
       if (!store_->empty_log()) {
         return unavailable("another program is reading state.db: its write-ahead log cannot be overwritten now",
@@ -275,6 +295,8 @@ class Ledger::Impl {
   void give_up(int code, const std::string& message) {
     log::error("the ledger failed: {}", message);
     hint_ = hint_for(code);
+    checkpoint_.stop();
+    moved_bytes_ = 0;
     store_.reset();
     {
       const std::lock_guard lock(mutex_);
@@ -325,8 +347,30 @@ class Ledger::Impl {
     return {};
   }
 
-  void checkpoint_if_longer_than(std::uint64_t bytes) {
-    if (!store_ || store_->uncheckpointed_bytes() < bytes) return;
+  // After writing only: where another process reads, nothing helps, and trying again at once would not end.
+  void keep_log_short() {
+    const std::uint64_t bytes = store_ ? store_->uncheckpointed_bytes() : 0;
+    if (bytes >= options_.most_log_bytes) {
+      checkpoint_here();
+    } else if (bytes >= moved_bytes_ + options_.checkpoint_bytes) {
+      moved_bytes_ = bytes;
+      checkpoint_.start();
+    }
+  }
+
+  // Nobody waits: the moment to let the log begin anew.
+  void checkpoint_when_idle() {
+    if (store_ && !checkpoint_.running() && store_->uncheckpointed_bytes() >= options_.checkpoint_bytes) checkpoint_here();
+  }
+
+  void look_after_run() {
+    if (!checkpoint_.take_ended()) return;
+    if (auto failure = checkpoint_.take_failure()) give_up(failure->code, failure->message);
+  }
+
+  void checkpoint_here() {
+    if (!store_) return;
+    moved_bytes_ = 0;
     try {
       store_->checkpoint();
     } catch (const SQLite::Exception& e) {
@@ -345,6 +389,7 @@ class Ledger::Impl {
   std::deque<PendingRead> reads_;    // guarded by mutex_
   std::uint64_t writes_pushed_ = 0;  // guarded by mutex_
   bool drain_posted_ = false;        // guarded by mutex_
+  bool closing_ = false;             // guarded by mutex_
   LedgerState state_;                // guarded by mutex_
 
   // Storage thread only, once it runs.
@@ -355,6 +400,8 @@ class Ledger::Impl {
   std::optional<BootTime> retry_at_;  // set while not writable
   std::string hint_;
   bool lost_evidence_ = false;
+  std::uint64_t moved_bytes_ = 0;  // of the write-ahead log, by runs in the background since it began anew
+  BackgroundCheckpoint checkpoint_;
 
   std::unique_ptr<Worker> worker_;
 };

@@ -24,9 +24,11 @@ namespace sanad::ledger {
 
 struct LedgerOptions {
   std::size_t max_batch = 1024;                     // jobs in one commit
-  std::uint64_t idle_checkpoint_bytes = 16U << 20;  // checkpoint when idle and the WAL is longer than this
-  std::uint64_t forced_checkpoint_bytes = 16U
-                                          << 20;  // checkpoint even when busy: fewer than one of a hundred changes waits for it
+  // Of the write-ahead log: so much is moved into the database at a time, in the background; it begins anew when nobody waits.
+  std::uint64_t checkpoint_bytes = 16U << 20;
+  // ...or when it is this long, and then everybody waits for the last of it and two syncs. So seldom that fewer than one of a
+  // hundred changes does, even in a burst.
+  std::uint64_t most_log_bytes = 128U << 20;
   std::uint64_t wal_preallocation_bytes = 4U
                                           << 20;  // written with zeros at open, so that a commit does not change the file's size
   std::chrono::nanoseconds retry_interval = std::chrono::seconds{1};  // between attempts while the database cannot be written

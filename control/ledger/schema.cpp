@@ -91,7 +91,7 @@ CREATE INDEX answers_by_time ON answers(created);
 )sql";
 
 constexpr const char* kVersion2 = R"sql(
--- The checkpoint signed last; every leaf below its size stands in the log's tiles and may be gone from pending_leaves.
+-- The checkpoint signed last; every leaf below its size stands in the log's tiles and may be gone from the outbox.
 CREATE TABLE signed_log(id INTEGER PRIMARY KEY CHECK(id = 1), size INTEGER NOT NULL, note TEXT NOT NULL);
 
 -- Which key signs in which epoch: the keys' files must not be exchanged unnoticed.
@@ -126,8 +126,15 @@ CREATE INDEX sessions_by_closing ON sessions(closed_leaf) WHERE closed_leaf IS N
 CREATE INDEX peers_by_owner ON peers(owner_id);
 )sql";
 
+constexpr const char* kOutbox = R"sql(
+-- Leaves on their way to the published log, those of a commit together: canonical JSON, a line feed between two.
+CREATE TABLE outbox(first_leaf INTEGER PRIMARY KEY, leaves INTEGER NOT NULL, text BLOB NOT NULL);
+INSERT INTO outbox SELECT leaf_index, 1, leaf FROM pending_leaves;
+DROP TABLE pending_leaves;
+)sql";
+
 // Step i leads from version i to i + 1. Steps that were released are never edited.
-constexpr std::array kSteps{kVersion1, kVersion2, kCustody};
+constexpr std::array kSteps{kVersion1, kVersion2, kCustody, kOutbox};
 
 int pragma(SQLite::Database& database, const char* sql) { return database.execAndGet(sql).getInt(); }
 

@@ -68,7 +68,7 @@ Result<std::unique_ptr<Store>> Store::open(const std::filesystem::path& path, co
     if (auto migrated = migrate(store->database_); !migrated) return std::move(migrated).error();
     store->next_index_ =
         static_cast<std::uint64_t>(store->database_
-                                       .execAndGet("SELECT max(ifnull((SELECT max(leaf_index) + 1 FROM pending_leaves), 0), "
+                                       .execAndGet("SELECT max(ifnull((SELECT max(first_leaf + leaves) FROM outbox), 0), "
                                                    "ifnull((SELECT size FROM signed_log), 0))")
                                        .getInt64());
     return store;

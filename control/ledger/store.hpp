@@ -38,7 +38,8 @@ class Store final {
   // After any rollback: what was cached may describe undone changes.
   void forget_cached(std::uint64_t next_index);
 
-  // The leaves appended in this transaction, the last one at next_index() - 1.
+  // The leaves appended in this transaction, the last one at next_index() - 1; they go into the outbox before it commits.
+  [[nodiscard]] const std::vector<std::string>& appended() const { return appended_; }
   void keep_appended(std::string leaf) { appended_.push_back(std::move(leaf)); }
   std::vector<std::string> take_appended() { return std::exchange(appended_, {}); }
 

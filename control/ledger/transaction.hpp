@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "control/audit/event.hpp"
+#include "control/ledger/prepared_event.hpp"
 #include "control/ledger/records.hpp"
 #include "gateway/sessions/tracker.hpp"
 
@@ -36,12 +37,13 @@ class Transaction final {
   Result<void> atomically(const std::function<Result<void>()>& part);
 
   // ---- Evidence ----
-  // Takes the next leaf index, stores the leaf and its disclosures. The index is final once the job's commit succeeds.
+  // Takes the next leaf index, stores the leaf and its disclosures; prepared: see prepared_event.hpp. The index is final once the job's commit succeeds.
   // Errors: invalid_argument (the draft is not canonical JSON, or the leaf would be longer than 65,535 bytes).
   Result<std::uint64_t> append(const audit::EventDraft& draft);
+  Result<std::uint64_t> append(const PreparedEvent& event);
   // The index the next append() will take: records that name their own leaf are filled in with it.
   [[nodiscard]] std::uint64_t next_index() const;
-  // Of those still pending; what was dropped stands in the log's bundles.
+  // Of those committed and still pending; what was dropped stands in the log's bundles. A job does not see its own.
   std::vector<StoredLeaf> leaves(std::uint64_t from, std::size_t limit, bool with_disclosures);
   std::vector<audit::Disclosure> disclosures_of(std::uint64_t leaf_index);
   std::uint64_t leaf_count();
@@ -50,6 +52,7 @@ class Transaction final {
   SignedLog signed_log();
   // internal: the size is not larger than the last one's, or more than there are leaves.
   Result<void> store_signed_log(const SignedLog& log);
+  // Leaves that share a row of the outbox (a commit, see outbox_rows.hpp) with one that stays, stay with it.
   // internal: some of them are not covered by the signed log.
   Result<void> drop_leaves_below(std::uint64_t index);
   std::uint64_t first_pending_leaf();  // next_index() when none is
@@ -61,7 +64,8 @@ class Transaction final {
   // Goes on where the published log ends; the next leaf follows its last. internal: it ends before this ledger does.
   Result<void> adopt_log(const AdoptedLog& log);
   // The next leaf is the first of another log, signed by `key`; what the last one had pending and signed, and its keys, are
-  // forgotten. A leaf must be appended in the same job.
+  // forgotten. A leaf must be appended in the same job. internal (as for adopt_log): leaves were appended in the same commit
+  // already.
   Result<void> begin_log_anew(const LogKey& key);
 
   // ---- Owners ----

@@ -2,11 +2,20 @@
 
 #include <utility>
 
+#include "control/ledger/outbox_rows.hpp"
 #include "control/ledger/store.hpp"
 #include "control/ledger/transaction.hpp"
-#include "gateway/base/encoding.hpp"
 
 namespace sanad::ledger {
+namespace {
+
+// What was appended is written when the batch ends: it would follow what another log begins with.
+Result<void> nothing_appended(const Store& store) {
+  if (store.appended().empty()) return {};
+  return Error{Errc::internal, "records were appended in the same commit in which another log is taken up"};
+}
+
+}  // namespace
 
 SignedLog Transaction::signed_log() {
   Query query(store_, "SELECT size, note FROM signed_log");
@@ -33,7 +42,7 @@ Result<void> Transaction::drop_leaves_below(std::uint64_t index) {
   // Nothing in a leaf is personal: overwriting its page with zeros would only write everything twice.
   store_.database().exec("PRAGMA secure_delete = OFF");
   try {
-    Query(store_, "DELETE FROM pending_leaves WHERE leaf_index < ?1").bind(index).run();
+    Query(store_, "DELETE FROM outbox WHERE first_leaf < ?1 AND first_leaf + leaves <= ?1").bind(index).run();
   } catch (...) {
     store_.database().exec("PRAGMA secure_delete = ON");
     throw;
@@ -43,7 +52,7 @@ Result<void> Transaction::drop_leaves_below(std::uint64_t index) {
 }
 
 std::uint64_t Transaction::first_pending_leaf() {
-  Query query(store_, "SELECT min(leaf_index) FROM pending_leaves");
+  Query query(store_, "SELECT min(first_leaf) FROM outbox");
   return query.step() && !query.null(0) ? query.counter(0) : store_.next_index();
 }
 
@@ -77,10 +86,9 @@ Result<void> Transaction::adopt_log(const AdoptedLog& log) {
     return Error{Errc::internal, "a log of " + std::to_string(log.signed_log.size) +
                                      " records cannot be taken over by a ledger of " + std::to_string(next_index())};
   }
-  Query(store_, "DELETE FROM pending_leaves").run();
-  for (const auto& leaf : log.pending) {
-    Query(store_, "INSERT INTO pending_leaves(leaf_index, leaf) VALUES(?1, ?2)").bind(leaf.index, as_bytes(leaf.bytes)).run();
-  }
+  if (auto alone = nothing_appended(store_); !alone) return alone;
+  Query(store_, "DELETE FROM outbox").run();
+  for (const auto& leaf : log.pending) write_outbox(store_, leaf.index, {&leaf.bytes, 1});
   Query(store_, "DELETE FROM log_keys").run();
   for (const auto& key : log.keys) {
     Query(store_, "INSERT INTO log_keys(epoch, vkey) VALUES(?1, ?2)").bind(key.epoch, key.vkey).run();
@@ -96,7 +104,8 @@ Result<void> Transaction::adopt_log(const AdoptedLog& log) {
 }
 
 Result<void> Transaction::begin_log_anew(const LogKey& key) {
-  Query(store_, "DELETE FROM pending_leaves").run();
+  if (auto alone = nothing_appended(store_); !alone) return alone;
+  Query(store_, "DELETE FROM outbox").run();
   Query(store_, "DELETE FROM signed_log").run();
   Query(store_, "DELETE FROM log_keys").run();
   return begin_log_epoch(key);

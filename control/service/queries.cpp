@@ -166,11 +166,10 @@ void Queries::unsubscribe(std::uint64_t id) { gateway_.unsubscribe(id); }
 
 void Queries::record_read(Caller caller, std::string verb, std::string target, Done<std::uint64_t> done) {
   audit::ApiCall call{.verb = audit::ApiVerb::read, .operation = std::move(verb), .target = std::move(target), .allowed = true};
-  gateway_.change<std::uint64_t>(
-      [reporter = gateway_.reporter(), actor = audit_actor(caller), call = std::move(call)](ledger::Transaction& txn) {
-        return txn.append(audit::api_activity(reporter, txn.now().wall, actor, call));
-      },
-      std::move(done));
+  auto event = ledger::prepare(audit::api_activity(gateway_.reporter(), now().wall, audit_actor(caller), call));
+  if (!event) return done(std::move(event).error());
+  gateway_.change<std::uint64_t>([event = *std::move(event)](ledger::Transaction& txn) { return txn.append(event); },
+                                 std::move(done));
 }
 
 void Queries::record_refusal(Caller caller, std::string verb, std::string target, std::string why) {

@@ -36,13 +36,12 @@ void Refusals::record(const Caller& caller, std::string operation, std::string t
   }
   ++window->second.recorded;
   audit::ApiCall call{.operation = std::move(operation), .target = std::move(target), .allowed = false, .why = std::move(why)};
-  gateway_.recorder().record(1,
-                             [reporter = gateway_.reporter(), actor = audit_actor(caller),
-                              call = std::move(call)](ledger::Transaction& txn) -> Result<void> {
-                               auto index = txn.append(audit::api_activity(reporter, txn.now().wall, actor, call));
-                               if (!index) return index.error();
-                               return {};
-                             });
+  const auto event = ledger::prepare(audit::api_activity(gateway_.reporter(), now().wall, audit_actor(caller), call));
+  gateway_.recorder().record(1, [event](ledger::Transaction& txn) -> Result<void> {
+    if (!event) return event.error();
+    if (auto index = txn.append(*event); !index) return index.error();
+    return {};
+  });
 }
 
 }  // namespace sanad::service

@@ -120,7 +120,7 @@ def check(lab):
         database = sqlite3.connect(pathlib.Path(scratch) / "state.db")
         try:
             words = words_of_run(lab, database)
-            waiting = [bytes(row[0]) for row in rows(database, "SELECT leaf FROM pending_leaves")]
+            waiting = [leaf for row in rows(database, "SELECT text FROM outbox") for leaf in bytes(row[0]).split(b"\n")]
         finally:
             database.close()
     log = state / "log"

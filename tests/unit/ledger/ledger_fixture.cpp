@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <map>
+#include <sstream>
 
 #include "control/audit/canonical.hpp"
 #include "control/ledger/text_lists.hpp"
@@ -60,13 +61,19 @@ audit::EventDraft peer_event(const PeerRecord& peer, audit::EntityVerb verb) {
 namespace {
 
 void check_leaves(SQLite::Database& db, std::map<std::string, std::uint64_t>& changes_by_entity) {
-  SQLite::Statement leaves(db, "SELECT leaf_index, leaf FROM pending_leaves ORDER BY leaf_index");
+  std::vector<std::pair<std::int64_t, std::string>> leaves;
+  SQLite::Statement rows_of_leaves(db, "SELECT first_leaf, leaves, text FROM outbox ORDER BY first_leaf");
+  while (rows_of_leaves.executeStep()) {
+    std::istringstream text(rows_of_leaves.getColumn(2).getString());
+    std::int64_t index = rows_of_leaves.getColumn(0).getInt64();
+    const std::int64_t end = index + rows_of_leaves.getColumn(1).getInt64();
+    for (std::string line; std::getline(text, line); ++index) leaves.emplace_back(index, line);
+    ASSERT_EQ(index, end);
+  }
   // Those below may be gone once the signed log covers them.
-  std::int64_t expected = db.execAndGet("SELECT ifnull(min(leaf_index), 0) FROM pending_leaves").getInt64();
+  std::int64_t expected = db.execAndGet("SELECT ifnull(min(first_leaf), 0) FROM outbox").getInt64();
   ASSERT_LE(expected, db.execAndGet("SELECT ifnull(max(size), 0) FROM signed_log").getInt64()) << "leaves were lost";
-  while (leaves.executeStep()) {
-    const std::int64_t index = leaves.getColumn(0).getInt64();
-    const std::string bytes = leaves.getColumn(1).getString();
+  for (const auto& [index, bytes] : leaves) {
     ASSERT_EQ(index, expected++) << "leaf indices have a hole";
     const json::value leaf = json::parse(bytes);
     ASSERT_EQ(leaf.at("i").as_int64(), index);
@@ -90,8 +97,8 @@ void check_leaves(SQLite::Database& db, std::map<std::string, std::uint64_t>& ch
     if (const auto* entity = event.if_contains("entity")) ++changes_by_entity[std::string(entity->at("uid").as_string())];
   }
   SQLite::Statement strays(db,
-                           "SELECT count(*) FROM disclosures WHERE leaf_index NOT IN (SELECT leaf_index FROM pending_leaves) "
-                           "AND leaf_index >= (SELECT ifnull(max(size), 0) FROM signed_log)");
+                           "SELECT count(*) FROM disclosures WHERE NOT EXISTS (SELECT 1 FROM outbox "
+                           "WHERE leaf_index >= first_leaf AND leaf_index < first_leaf + leaves) AND leaf_index >= (SELECT ifnull(max(size), 0) FROM signed_log)");
   strays.executeStep();
   ASSERT_EQ(strays.getColumn(0).getInt64(), 0) << "disclosures without a leaf";
 }

@@ -37,7 +37,7 @@ struct Acknowledgement {
 // changed, every seventh revoked, in the same numbering.
 [[noreturn]] void run_child(const std::filesystem::path& database, std::uint64_t first, int out) {
   LedgerOptions options;
-  options.idle_checkpoint_bytes = 256U << 10;  // so that kills fall into checkpoints too
+  options.checkpoint_bytes = 256U << 10;  // so that kills fall into checkpoints too
   auto ledger = Ledger::open(database, options);
   if (!ledger) _exit(3);
   std::mutex mutex;

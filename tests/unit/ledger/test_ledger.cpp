@@ -118,6 +118,8 @@ TEST_F(LedgerTest, AnEpochSetInAJobHoldsFromTheNextLeaf) {
     tx.append(audit::own_event({}, now().wall, "announce", {})).value();
     tx.set_meta(kMetaEpoch, "2");
     tx.append(audit::own_event({}, now().wall, "first", {})).value();
+  });
+  must([](Transaction& tx) {
     const auto leaves = tx.leaves(0, 2, false);
     EXPECT_NE(leaves.at(0).bytes.find("\"epoch\":1,"), std::string::npos);
     EXPECT_NE(leaves.at(1).bytes.find("\"epoch\":2,"), std::string::npos);
@@ -174,7 +176,8 @@ TEST_F(LedgerTest, WhatIsNoLedgerIsRefused) {
 
 TEST_F(LedgerTest, CheckpointsKeepTheLogShort) {
   LedgerOptions options;
-  options.forced_checkpoint_bytes = 1U << 20;
+  options.checkpoint_bytes = 1U << 20;
+  options.most_log_bytes = 6U << 20;
   reopen(options);
   for (int round = 0; round < 50; ++round) {
     must([](Transaction& tx) {
@@ -182,8 +185,8 @@ TEST_F(LedgerTest, CheckpointsKeepTheLogShort) {
         tx.append(audit::own_event({}, now().wall, "test", {{"text", std::string(200, 'x')}})).value();
     });
   }
-  // 50 rounds write more than 10 MiB into the log; it is used over and over instead of growing beyond what was set aside.
-  EXPECT_EQ(std::filesystem::file_size(database().string() + "-wal"), options.wal_preallocation_bytes);
+  // 50 rounds write more than 10 MiB into the log; it is used over and over.
+  EXPECT_LT(std::filesystem::file_size(database().string() + "-wal"), options.most_log_bytes + (1U << 20));
 }
 
 TEST_F(LedgerTest, RegistrationsAnswersAndValues) {

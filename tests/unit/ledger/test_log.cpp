@@ -1,5 +1,8 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 
+#include <sstream>
+
+#include "control/ledger/outbox_rows.hpp"
 #include "tests/unit/ledger/ledger_fixture.hpp"
 
 namespace sanad::ledger {
@@ -39,10 +42,24 @@ TEST_F(PublishedLogTest, IsNeverSignedSmallerOrTwiceOrBeyondWhatIsRecorded) {
 }
 
 TEST_F(PublishedLogTest, LeavesGoOnlyWhenTheyAreCoveredAndTheNextIndexStays) {
-  add(10);
+  add(3);
+  add(5);
+  add(2);
   EXPECT_EQ(drop(1).error().code, Errc::internal);
   ASSERT_TRUE(sign(8));
   EXPECT_EQ(drop(9).error().code, Errc::internal);
+  // The second commit's leaves go together.
+  ASSERT_TRUE(drop(7));
+  must([](Transaction& tx) {
+    EXPECT_EQ(tx.first_pending_leaf(), 3U);
+    EXPECT_EQ(tx.leaves(0, 10, false).size(), 7U);
+    const auto from_within = tx.leaves(5, 4, false);
+    ASSERT_EQ(from_within.size(), 4U);
+    for (std::size_t i = 0; i < 4; ++i) {
+      EXPECT_EQ(from_within[i].index, 5 + i);
+      EXPECT_NE(from_within[i].bytes.find("\"i\":" + std::to_string(5 + i) + ","), std::string::npos);
+    }
+  });
   ASSERT_TRUE(drop(8));
   must([](Transaction& tx) {
     EXPECT_EQ(tx.first_pending_leaf(), 8U);
@@ -57,6 +74,29 @@ TEST_F(PublishedLogTest, LeavesGoOnlyWhenTheyAreCoveredAndTheNextIndexStays) {
     EXPECT_EQ(tx.first_pending_leaf(), 10U);
     EXPECT_EQ(tx.append(audit::own_event({}, now().wall, "test", {})).value(), 10U);
   });
+}
+
+TEST_F(PublishedLogTest, WhatOneCommitAppendsIsKeptInRowsOfABoundedSize) {
+  add(2 * kOutboxRowLeaves + 5);
+  must([](Transaction& tx) {
+    for (std::size_t i = 0; i < 3; ++i)
+      tx.append(audit::own_event({}, now().wall, "long", {{"text", std::string(60'000, 'x')}})).value();
+  });
+  ASSERT_TRUE(sign(2 * kOutboxRowLeaves + 8));
+  ASSERT_TRUE(drop(kOutboxRowLeaves));
+  must([](Transaction& tx) {
+    EXPECT_EQ(tx.first_pending_leaf(), kOutboxRowLeaves);
+    EXPECT_EQ(tx.leaves(0, 10'000, false).size(), kOutboxRowLeaves + 8);
+  });
+}
+
+TEST_F(PublishedLogTest, AnotherLogIsTakenUpInACommitOfItsOwn) {
+  const auto refused = change<void>(ledger(), [](Transaction& tx) -> Result<void> {
+    if (auto index = tx.append(audit::own_event({}, now().wall, "test", {})); !index) return index.error();
+    return tx.begin_log_anew({1, "a", 1});
+  });
+  EXPECT_EQ(refused.error().code, Errc::internal);
+  EXPECT_EQ(ledger().state().leaves, 0U);
 }
 
 TEST_F(PublishedLogTest, DisclosuresOutliveThePendingLeaf) {
@@ -105,6 +145,15 @@ TEST_F(PublishedLogTest, ADatabaseOfBeforeThePublisherIsBroughtUpToDate) {
   ledger_.reset();
   {
     SQLite::Database old(database().string(), SQLite::OPEN_READWRITE);
+    old.exec("CREATE TABLE pending_leaves(leaf_index INTEGER PRIMARY KEY, leaf BLOB NOT NULL)");
+    std::istringstream leaves(old.execAndGet("SELECT text FROM outbox").getString());
+    for (std::string leaf; std::getline(leaves, leaf);) {
+      SQLite::Statement row(old, "INSERT INTO pending_leaves(leaf) VALUES(CAST(? AS BLOB))");
+      row.bind(1, leaf);
+      row.exec();
+    }
+    old.exec("UPDATE pending_leaves SET leaf_index = leaf_index - 1");  // the first got row id 1
+    old.exec("DROP TABLE outbox");
     old.exec("DROP TABLE signed_log; DROP TABLE log_keys; PRAGMA user_version = 1");
     old.exec("DROP TABLE holds; DROP TABLE confirmations; DROP TABLE erasures; DROP TABLE retention");
     old.exec(
@@ -113,6 +162,7 @@ TEST_F(PublishedLogTest, ADatabaseOfBeforeThePublisherIsBroughtUpToDate) {
   }
   reopen();
   EXPECT_EQ(ledger().state().leaves, 3U);
+  must([](Transaction& tx) { EXPECT_EQ(tx.leaves(0, 10, false).size(), 3U); });
   ASSERT_TRUE(sign(3));
 }
 

@@ -1,0 +1,38 @@
+#include "control/ledger/prepared_event.hpp"
+
+#include <algorithm>
+
+#include "control/audit/canonical.hpp"
+
+namespace sanad::ledger {
+namespace {
+
+Result<void> append_item(std::string& items, const audit::Disclosure& disclosure) {
+  items += items.empty() ? "[[" : ",[";
+  if (auto done = audit::append_canonical_string(items, disclosure.salt); !done) return done;
+  items += ',';
+  if (auto done = audit::append_canonical_string(items, disclosure.name); !done) return done;
+  items += ',';
+  items += disclosure.value_json;
+  items += ']';
+  return {};
+}
+
+}  // namespace
+
+Result<PreparedEvent> prepare(const audit::EventDraft& draft) {
+  thread_local const audit::FillRandom random = audit::system_random();
+  auto leaf = audit::prepare_leaf(draft, random);
+  if (!leaf) return std::move(leaf).error();
+  PreparedEvent out{*std::move(leaf), {}};
+  for (const auto& disclosure : out.leaf.disclosures) {
+    auto row = std::find_if(out.personal.begin(), out.personal.end(),
+                            [&](const auto& known) { return known.owner_id == disclosure.owner_id; });
+    if (row == out.personal.end()) row = out.personal.insert(row, {disclosure.owner_id, {}});
+    if (auto done = append_item(row->items, disclosure); !done) return std::move(done).error();
+  }
+  for (auto& row : out.personal) row.items += ']';
+  return out;
+}
+
+}  // namespace sanad::ledger
