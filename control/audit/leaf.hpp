@@ -41,9 +41,9 @@ struct Leaf {
 
 // A leaf but for what is only known when it takes its place: the greater part of the work, done on any thread.
 struct PreparedLeaf {
-  std::string before_epoch;  // {"_sd":[..],"_sd_alg":"sha-256","epoch":
-  std::string before_index;  // ,"event":{..},"i":
-  std::string before_time;   // ,"salt":"..","t":
+  std::string before_epoch;             // {"_sd":[..],"_sd_alg":"sha-256","epoch":
+  std::string before_index;             // ,"event":{..},"i":
+  std::string before_time;              // ,"salt":"..","t":
   std::vector<Disclosure> disclosures;  // in the draft's order
 };
 

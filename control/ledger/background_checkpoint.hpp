@@ -1,7 +1,7 @@
 #pragma once
 // Moves the write-ahead log into the database file while commits go on: with 16 MiB to move and two syncs to wait for, nobody
-// should stand behind it. What is committed meanwhile stays in the log; the storage thread moves the rest itself when nobody waits, or
-// the log has become long (Store::checkpoint()), which is what lets SQLite begin the log anew.
+// should stand behind it. What is committed meanwhile stays in the log; the storage thread moves the rest itself when nobody
+// waits, or the log has become long (Store::checkpoint()), which is what lets SQLite begin the log anew.
 //
 // A connection of its own on a thread of its own. A failed sync leaves the moved pages counted as not moved (SQLite, "Write-Ahead
 // Logging", checkpointing): nothing is lost by it, but the disk is in doubt, so the ledger treats it like any other failure.

@@ -23,7 +23,7 @@
 namespace sanad::ledger {
 
 struct LedgerOptions {
-  std::size_t max_batch = 1024;                     // jobs in one commit
+  std::size_t max_batch = 1024;  // jobs in one commit
   // Of the write-ahead log: so much is moved into the database at a time, in the background; it begins anew when nobody waits.
   std::uint64_t checkpoint_bytes = 16U << 20;
   // ...or when it is this long, and then everybody waits for the last of it and two syncs. So seldom that fewer than one of a

@@ -37,8 +37,9 @@ class Transaction final {
   Result<void> atomically(const std::function<Result<void>()>& part);
 
   // ---- Evidence ----
-  // Takes the next leaf index, stores the leaf and its disclosures; prepared: see prepared_event.hpp. The index is final once the job's commit succeeds.
-  // Errors: invalid_argument (the draft is not canonical JSON, or the leaf would be longer than 65,535 bytes).
+  // Takes the next leaf index, stores the leaf and its disclosures; prepared: see prepared_event.hpp. The index is final once the
+  // job's commit succeeds. Errors: invalid_argument (the draft is not canonical JSON, or the leaf would be longer than 65,535
+  // bytes).
   Result<std::uint64_t> append(const audit::EventDraft& draft);
   Result<std::uint64_t> append(const PreparedEvent& event);
   // The index the next append() will take: records that name their own leaf are filled in with it.

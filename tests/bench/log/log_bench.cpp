@@ -28,6 +28,7 @@
 #include "control/service/published_log.hpp"
 #include "gateway/base/durable_file.hpp"
 #include "gateway/base/unique_fd.hpp"
+#include "gateway/sessions/session_id.hpp"
 
 namespace sanad::service {
 namespace {
@@ -67,6 +68,22 @@ audit::EventDraft session_event() {
   return draft;
 }
 
+// Its row: 4,096 peers take turns.
+ledger::SessionRecord session_row(std::uint64_t number) {
+  ledger::SessionRecord row;
+  row.id = sessions::new_session_id();
+  const std::string peer = std::to_string(number % 4096 * 0x9E3779B9U % 100'000'000);
+  row.peer_id = "p-" + std::string(13 - peer.size(), 'a') + peer;
+  row.owner_id = "o-" + std::string(13 - peer.size(), 'a') + peer;
+  row.interface = "wg0";
+  row.inner = {IpPrefix::host(IpAddress::parse("10.0.0.2").value())};
+  row.started = now().wall;
+  row.endpoints = {{{IpAddress::parse("198.51.100.7").value(), static_cast<std::uint16_t>(1 + number % 60'000)}, row.started, 0}};
+  row.boot_id = "00000000-0000-0000-0000-000000000000";
+  row.device_identity = "kernel:7";
+  return row;
+}
+
 // The ceiling: append, hash and one fdatasync a batch, and one signature a batch.
 double probe(const std::filesystem::path& directory, double seconds) {
   const auto path = directory / "probe";
@@ -100,7 +117,8 @@ struct Measured {
   std::uint64_t records = 0;
 };
 
-Measured append(const std::filesystem::path& directory, double seconds) {
+// `rows`: with the session's own row and its five indexes, as a session that opens; else the record and its disclosures alone.
+Measured append(const std::filesystem::path& directory, double seconds, bool rows) {
   CommitSignal signal;
   ledger::LedgerOptions options;
   options.on_commit = [&signal](std::uint64_t, std::uint64_t) { signal.raise(); };
@@ -131,6 +149,7 @@ Measured append(const std::filesystem::path& directory, double seconds) {
       if (done && next == acknowledged.size()) return;
     }
   });
+  std::uint64_t sessions_made = 0;
   while (seconds_since(start) < seconds) {
     {
       std::unique_lock lock(mutex);
@@ -139,15 +158,23 @@ Measured append(const std::filesystem::path& directory, double seconds) {
       ++waiting;
     }
     const auto submitted = Clock::now();
-    ledger->submit<std::uint64_t>([event = ledger::prepare(session_event()).value()](ledger::Transaction& txn) { return txn.append(event); },
-                                  [&, submitted](Result<std::uint64_t> index) {
-                                    const auto at = Clock::now();
-                                    const std::lock_guard lock(mutex);
-                                    --waiting;
-                                    acks.push_back(std::chrono::duration<double>(at - submitted).count());
-                                    if (acks.size() % 64 == 0) acknowledged.emplace_back(index.value(), at);
-                                    if (waiting == kWaiting / 2 || waiting == 0) changed.notify_one();
-                                  });
+    ledger->submit<std::uint64_t>(
+        [rows, event = ledger::prepare(session_event()).value(),
+         row = session_row(sessions_made++)](ledger::Transaction& txn) mutable -> Result<std::uint64_t> {
+          if (!rows) return txn.append(event);
+          row.opened_evidence = txn.next_index();
+          row.endpoints.front().evidence = row.opened_evidence;
+          if (auto opened = txn.open_session(row); !opened) return std::move(opened).error();
+          return txn.append(event);
+        },
+        [&, submitted](Result<std::uint64_t> index) {
+          const auto at = Clock::now();
+          const std::lock_guard lock(mutex);
+          --waiting;
+          acks.push_back(std::chrono::duration<double>(at - submitted).count());
+          if (acks.size() % 64 == 0) acknowledged.emplace_back(index.value(), at);
+          if (waiting == kWaiting / 2 || waiting == 0) changed.notify_one();
+        });
   }
   {
     std::unique_lock lock(mutex);
@@ -309,9 +336,14 @@ int run(const std::filesystem::path& parent, double seconds, std::uint64_t resta
   const std::filesystem::path directory = name;
   boost::json::object out;
   const double before = probe(directory, 2);
-  const Measured measured = append(directory, seconds);
+  std::filesystem::create_directory(directory / "alone");
+  const Measured alone = append(directory / "alone", seconds / 2, false);
+  std::filesystem::remove_all(directory / "alone");
+  const Measured measured = append(directory, seconds, true);
   out["probe_events_per_s"] = std::max(before, probe(directory, 2));
   out["sqlite_events_per_s"] = sqlite_alone(directory, 4);
+  out["records_alone_per_s"] = alone.rate;
+  out["records_alone_ack_p99_ms"] = alone.ack_p99 * 1e3;
   out["append_events_per_s"] = measured.rate;
   out["append_cpu_us"] = measured.cpu_us;
   out["ack_p50_ms"] = measured.ack_p50 * 1e3;

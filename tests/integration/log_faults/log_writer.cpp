@@ -74,6 +74,7 @@ int run(const std::filesystem::path& state, const std::string& what) {
   CommitSignal signal;
   ledger::LedgerOptions options;
   options.retry_interval = std::chrono::milliseconds{10};
+  options.checkpoint_bytes = 128U << 10;  // every few commits, so that faults meet checkpoints, too
   options.on_commit = [&signal](std::uint64_t, std::uint64_t) { signal.raise(); };
   auto ledger = ledger::Ledger::open(state / "state.db", std::move(options));
   if (!ledger) return std::fprintf(stderr, "%s\n", ledger.error().message.c_str()), 1;

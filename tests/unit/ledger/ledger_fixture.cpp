@@ -98,7 +98,8 @@ void check_leaves(SQLite::Database& db, std::map<std::string, std::uint64_t>& ch
   }
   SQLite::Statement strays(db,
                            "SELECT count(*) FROM disclosures WHERE NOT EXISTS (SELECT 1 FROM outbox "
-                           "WHERE leaf_index >= first_leaf AND leaf_index < first_leaf + leaves) AND leaf_index >= (SELECT ifnull(max(size), 0) FROM signed_log)");
+                           "WHERE leaf_index >= first_leaf AND leaf_index < first_leaf + leaves) AND leaf_index >= (SELECT "
+                           "ifnull(max(size), 0) FROM signed_log)");
   strays.executeStep();
   ASSERT_EQ(strays.getColumn(0).getInt64(), 0) << "disclosures without a leaf";
 }
