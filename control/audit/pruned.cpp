@@ -19,14 +19,14 @@ std::optional<PastRetention> newest_in(const Bundle& bundle, std::span<const Has
     if (!leaf) continue;
     const auto raised = read_minimum_raised(leaf->event);
     if (!raised || leaf->index != first + i || leaf_hash(entry) != hashes[i]) continue;
-    return PastRetention{raised->to, leaf->index, leaf->time_ms};
+    return PastRetention{0, raised->to, leaf->index, leaf->time_ms};
   }
   return std::nullopt;
 }
 
 }  // namespace
 
-Result<std::optional<PastRetention>> newest_retention(const LogReader& log, std::uint64_t size) {
+Result<std::optional<PastRetention>> newest_retention(const LogReader& log, std::uint64_t size, std::uint64_t first) {
   Bundle bundle;
   const unsigned partial = partial_width(0, size);
   std::uint64_t number = full_tiles(0, size) + (partial > 0 ? 1 : 0);
@@ -38,17 +38,20 @@ Result<std::optional<PastRetention>> newest_retention(const LogReader& log, std:
     }
     const auto hashes = log.hashes({0, number, width});
     if (!hashes) return hashes.error();
-    if (auto found = newest_in(bundle, *hashes, number * kTileWidth)) return found;
+    if (auto found = newest_in(bundle, *hashes, first + number * kTileWidth)) {
+      found->first = first;
+      return found;
+    }
   }
   return std::optional<PastRetention>{};
 }
 
 Result<bool> RetentionLookup::covers(std::uint64_t bundle) {
   const std::lock_guard lock(mutex_);
-  if (!answer_) answer_ = newest_retention(log_, size_);
+  if (!answer_) answer_ = newest_retention(log_, size_, first_);
   if (!*answer_) return answer_->error();
   const auto& found = **answer_;
-  return found && (bundle + 1) * kTileWidth <= found->minimum;
+  return found && first_ + (bundle + 1) * kTileWidth <= found->minimum;
 }
 
 std::optional<PastRetention> RetentionLookup::found() const {
@@ -58,9 +61,9 @@ std::optional<PastRetention> RetentionLookup::found() const {
 }
 
 std::string sentence(const PastRetention& past) {
-  return "records 0 to " + std::to_string(past.minimum - 1) + " are past retention: their bundles were deleted on " +
-         to_rfc3339(WallTime::from_ms(past.time_ms)).substr(0, 10) + " (retention record #" + std::to_string(past.record) +
-         "); tiles still prove them";
+  return "records " + std::to_string(past.first) + " to " + std::to_string(past.minimum - 1) +
+         " are past retention: their bundles were deleted on " + to_rfc3339(WallTime::from_ms(past.time_ms)).substr(0, 10) +
+         " (retention record #" + std::to_string(past.record) + "); tiles still prove them";
 }
 
 Result<void> delete_bundles(const std::filesystem::path& log, std::uint64_t from, std::uint64_t to) {

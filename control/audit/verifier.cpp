@@ -122,7 +122,7 @@ class Run final {
         epochs_(epochs),
         size_(size),
         first_record_(first_record_of(epochs.origin())),
-        retention_(log, size) {}
+        retention_(log, size, first_record_) {}
 
   // Checks every record and every tile; on success edge() has the tree.
   Result<void> bundles(VerifiedLog& into) {

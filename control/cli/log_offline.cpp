@@ -223,9 +223,9 @@ struct ProveOptions {
 };
 
 // What is past retention is told apart from what is lost.
-Failure missing_record(const audit::LogReader& log, std::uint64_t size, std::uint64_t bundle, Error error) {
+Failure missing_record(const audit::LogReader& log, const audit::Checkpoint& tree, std::uint64_t bundle, Error error) {
   if (error.code != Errc::not_found) return audit_failure(std::move(error));
-  audit::RetentionLookup retention(log, size);
+  audit::RetentionLookup retention(log, tree.size, audit::first_record_of(tree.origin));
   const auto covered = retention.covers(bundle);
   if (!covered || !*covered) return audit_failure(std::move(error));
   return {
@@ -259,7 +259,7 @@ Outcome<void> prove(Context& context, const ProveOptions& options) {
   audit::Bundle bundle;
   const auto width = static_cast<unsigned>(std::min<std::uint64_t>(audit::kTileWidth, tree.size - number * audit::kTileWidth));
   if (auto read = log.entries(number, width, bundle); !read) {
-    return missing_record(log, tree.size, number, std::move(read).error());
+    return missing_record(log, tree, number, std::move(read).error());
   }
   const auto entry = bundle.entries[proof.index % audit::kTileWidth];
   audit::ProofRecord record{{entry.begin(), entry.end()}, options.disclosures};

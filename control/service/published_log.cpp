@@ -175,20 +175,27 @@ void PublishedLog::tell(const Result<void>& outcome) {
   }
 }
 
+Result<std::uint64_t> first_record(ledger::Transaction& txn) {
+  const auto keys = txn.log_keys();
+  if (keys.empty()) return 0;
+  const auto key = audit::parse_vkey(keys.back().vkey);
+  if (!key) return key.error();
+  return audit::first_record_of(key->name);
+}
+
 Result<std::vector<ledger::StoredLeaf>> read_leaves(ledger::Transaction& txn, const std::filesystem::path& log,
                                                     std::uint64_t from, std::size_t limit) {
   std::vector<ledger::StoredLeaf> out;
   const std::uint64_t pending = txn.first_pending_leaf();
-  const auto keys = txn.log_keys();
-  const auto key = keys.empty() ? Result<audit::VerifierKey>(audit::VerifierKey{}) : audit::parse_vkey(keys.back().vkey);
-  if (!key) return key.error();
-  const std::uint64_t first = audit::first_record_of(key->name);
+  const auto began = first_record(txn);
+  if (!began) return began.error();
+  const std::uint64_t first = *began;
   const audit::LogReader reader(log);
   audit::Bundle bundle;
   // What is past retention may be gone at any moment.
   std::uint64_t at = std::max({from, first, ledger::Custody(txn).retention().minimum});
   while (at < pending && out.size() < limit) {
-    // Leaves are dropped by whole bundles only.
+    // What was dropped lies in full bundles.
     if (auto read = reader.entries((at - first) / audit::kTileWidth, audit::kTileWidth, bundle); !read)
       return std::move(read).error();
     do {

@@ -106,6 +106,9 @@ class PublishedLog final {
   std::thread thread_;                       // last: it uses the rest
 };
 
+// The record that the published log begins with (origin.hpp). A job's.
+Result<std::uint64_t> first_record(ledger::Transaction& txn);
+
 // Leaves from `from` on, or from the first that is not past retention, the ones dropped from the ledger read from the log's
 // bundles, with the disclosures that are left; none from before the log's first record, where another log's end. On the storage
 // thread. Errors: those of LogReader.

@@ -22,12 +22,13 @@ constexpr std::uint64_t kBundlesAtOnce = 64;   // 16,384 records
 constexpr std::chrono::seconds kLookAgain{2};  // until the checkpoint covers a record
 
 // How many bundles from `minimum` on, all of them below `limit`, may go. Blocking.
-std::uint64_t count_past(const audit::LogReader& log, std::uint64_t minimum, std::uint64_t limit, WallTime cutoff,
-                         const std::vector<ledger::Hold>& holds, WallTime now) {
+std::uint64_t count_past(const audit::LogReader& log, std::uint64_t first, std::uint64_t minimum, std::uint64_t limit,
+                         WallTime cutoff, const std::vector<ledger::Hold>& holds, WallTime now) {
   audit::Bundle bundle;
   std::vector<WallTime> times;
   std::uint64_t count = 0;
-  for (std::uint64_t number = minimum / audit::kTileWidth; (number + 1) * audit::kTileWidth <= limit; ++number) {
+  for (std::uint64_t number = (minimum - first) / audit::kTileWidth; first + (number + 1) * audit::kTileWidth <= limit;
+       ++number) {
     if (count == kBundlesAtOnce || !log.entries(number, audit::kTileWidth, bundle)) break;
     times.clear();
     for (const auto entry : bundle.entries) {
@@ -39,6 +40,14 @@ std::uint64_t count_past(const audit::LogReader& log, std::uint64_t minimum, std
     ++count;
   }
   return count;
+}
+
+// A log begun anew has nothing past retention yet, whatever the one before it had.
+ledger::RetentionState retention_of_log(ledger::Custody& custody, std::uint64_t first) {
+  auto state = custody.retention();
+  state.minimum = std::max(state.minimum, first);
+  state.pruned = std::max(state.pruned, first);
+  return state;
 }
 
 // Of the checkpoint that auditors see; 0 when there is none.
@@ -201,11 +210,13 @@ void RetentionKeeper::look_at_bundles() {
   gateway_.ask<Judgement>(
       [](ledger::Transaction& txn) -> Result<Judgement> {
         ledger::Custody custody(txn);
-        const auto state = custody.retention();
+        const auto first = first_record(txn);
+        if (!first) return first.error();
+        const auto state = retention_of_log(custody, *first);
         const WallTime cutoff = cutoff_of(txn.now().wall, state.days);
         // Leaves that still wait in the outbox may not be in a bundle yet.
         const std::uint64_t limit = std::min(custody.lowest_needed(cutoff), txn.first_pending_leaf());
-        return Judgement{state.minimum, limit, state.days, custody.holds()};
+        return Judgement{*first, state.minimum, limit, state.days, custody.holds()};
       },
       [this](Result<Judgement> facts) {
         if (!facts) return prune();
@@ -218,7 +229,7 @@ void RetentionKeeper::judge_bundles(Judgement facts) {
                           log = audit::LogReader(log_directory(gateway_.config().gateway.state_dir)),
                           facts = std::move(facts)]() mutable {
     const WallTime when = now().wall;
-    const auto count = count_past(log, facts.minimum, facts.limit, cutoff_of(when, facts.days), facts.holds, when);
+    const auto count = count_past(log, facts.first, facts.minimum, facts.limit, cutoff_of(when, facts.days), facts.holds, when);
     boost::asio::post(loop, [this, count, facts = std::move(facts)]() mutable {
       if (count == 0) return prune();
       raise_minimum(std::move(facts), count);
@@ -233,11 +244,11 @@ void RetentionKeeper::raise_minimum(Judgement judged, std::uint64_t candidates) 
        reporter = gateway_.reporter()](ledger::Transaction& txn) -> Result<std::uint64_t> {
         const std::uint64_t from = judged.minimum;
         ledger::Custody custody(txn);
-        auto state = custody.retention();
+        auto state = retention_of_log(custody, judged.first);
         // A hold was placed, or the policy changed, since the bundles were looked at: the next run looks again.
         if (state.minimum != from || state.days != judged.days || !same_holds(judged.holds, custody.holds())) return from;
         const WallTime when = txn.now().wall;
-        const std::uint64_t to = new_minimum(from, candidates, custody.lowest_needed(cutoff_of(when, state.days)));
+        const std::uint64_t to = new_minimum(judged.first, from, candidates, custody.lowest_needed(cutoff_of(when, state.days)));
         if (to == from) return from;
         auto index = txn.append(audit::minimum_raised(reporter, when, {from, to, state.days}));
         if (!index) return index;
@@ -270,40 +281,49 @@ void RetentionKeeper::drop_rows(std::uint64_t below, bool more) {
 void RetentionKeeper::prune() {
   running_ = false;
   if (stopping_) return;
-  gateway_.ask<ledger::RetentionState>(
-      [](ledger::Transaction& txn) -> Result<ledger::RetentionState> { return ledger::Custody(txn).retention(); },
-      [this](Result<ledger::RetentionState> state) {
-        if (!state || state->pruned >= state->minimum) return purge_if_wanted();
-        gateway_.device().post(
-            [this, &loop = gateway_.loop(), directory = log_directory(gateway_.config().gateway.state_dir), state = *state] {
-              const bool covered = published_size(audit::LogReader(directory)) > state.evidence;
-              auto deleted =
-                  covered ? audit::delete_bundles(directory, state.pruned / audit::kTileWidth, state.minimum / audit::kTileWidth)
-                          : Result<void>();
-              boost::asio::post(loop, [this, covered, deleted = std::move(deleted), to = state.minimum] {
-                if (!deleted) return log::warn("{}; tried again in an hour", deleted.error().message);
-                if (!covered) {
-                  next_run_ = now().boot + kLookAgain;
-                  minute_.expires_after(kLookAgain);
-                  minute_.async_wait([this](const boost::system::error_code& ec) {
-                    if (!ec) every_minute();
-                  });
-                  return;
-                }
-                gateway_.change<void>(
-                    [to](ledger::Transaction& txn) -> Result<void> {
-                      ledger::Custody custody(txn);
-                      auto now_state = custody.retention();
-                      now_state.pruned = to;
-                      custody.set_retention(now_state);
-                      return {};
-                    },
-                    [this, to](const Result<void>& noted) {
-                      if (noted) log::info("records below {} are past retention: their bundles were deleted", to);
-                      purge_if_wanted();
-                    });
+  struct Pruning {
+    std::uint64_t first = 0;
+    ledger::RetentionState state;
+  };
+  gateway_.ask<Pruning>(
+      [](ledger::Transaction& txn) -> Result<Pruning> {
+        const auto first = first_record(txn);
+        if (!first) return first.error();
+        ledger::Custody custody(txn);
+        return Pruning{*first, retention_of_log(custody, *first)};
+      },
+      [this](Result<Pruning> found) {
+        if (!found || found->state.pruned >= found->state.minimum) return purge_if_wanted();
+        gateway_.device().post([this, &loop = gateway_.loop(), directory = log_directory(gateway_.config().gateway.state_dir),
+                                first = found->first, state = found->state] {
+          const bool covered = first + published_size(audit::LogReader(directory)) > state.evidence;
+          auto deleted = covered ? audit::delete_bundles(directory, (state.pruned - first) / audit::kTileWidth,
+                                                         (state.minimum - first) / audit::kTileWidth)
+                                 : Result<void>();
+          boost::asio::post(loop, [this, covered, deleted = std::move(deleted), to = state.minimum] {
+            if (!deleted) return log::warn("{}; tried again in an hour", deleted.error().message);
+            if (!covered) {
+              next_run_ = now().boot + kLookAgain;
+              minute_.expires_after(kLookAgain);
+              minute_.async_wait([this](const boost::system::error_code& ec) {
+                if (!ec) every_minute();
               });
-            });
+              return;
+            }
+            gateway_.change<void>(
+                [to](ledger::Transaction& txn) -> Result<void> {
+                  ledger::Custody custody(txn);
+                  auto now_state = custody.retention();
+                  now_state.pruned = to;
+                  custody.set_retention(now_state);
+                  return {};
+                },
+                [this, to](const Result<void>& noted) {
+                  if (noted) log::info("records below {} are past retention: their bundles were deleted", to);
+                  purge_if_wanted();
+                });
+          });
+        });
       });
 }
 

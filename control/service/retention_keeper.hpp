@@ -32,6 +32,7 @@ class RetentionKeeper {
  private:
   // What bundles are judged by.
   struct Judgement {
+    std::uint64_t first = 0;    // the log's first record
     std::uint64_t minimum = 0;  // the first that may go
     std::uint64_t limit = 0;    // none from here on may
     std::int64_t days = 0;      // the policy in force

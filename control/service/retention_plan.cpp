@@ -22,9 +22,10 @@ bool may_go(const BundleTimes& bundle, WallTime cutoff, std::span<const ledger::
   });
 }
 
-std::uint64_t new_minimum(std::uint64_t minimum, std::uint64_t candidates, std::uint64_t lowest_needed) {
+std::uint64_t new_minimum(std::uint64_t first, std::uint64_t minimum, std::uint64_t candidates, std::uint64_t lowest_needed) {
   const std::uint64_t wanted = minimum + candidates * kTileWidth;
-  return std::max(minimum, std::min(wanted, lowest_needed / kTileWidth * kTileWidth));
+  const std::uint64_t needed = lowest_needed < first ? 0 : lowest_needed - first;
+  return std::max(minimum, std::min(wanted, first + needed / kTileWidth * kTileWidth));
 }
 
 }  // namespace sanad::service

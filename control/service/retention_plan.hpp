@@ -21,7 +21,8 @@ struct BundleTimes {
 bool may_go(const BundleTimes& bundle, WallTime cutoff, std::span<const ledger::Hold> holds, WallTime now);
 
 // The lowest record whose bundle is kept: where bundles begin that may not go, but never above what somebody needs.
-// `candidates`: how many bundles, from the one `minimum` begins, may go.
-std::uint64_t new_minimum(std::uint64_t minimum, std::uint64_t candidates, std::uint64_t lowest_needed);
+// `first`: the log's first record, where bundles are counted from. `candidates`: how many bundles, from the one `minimum` begins,
+// may go.
+std::uint64_t new_minimum(std::uint64_t first, std::uint64_t minimum, std::uint64_t candidates, std::uint64_t lowest_needed);
 
 }  // namespace sanad::service

@@ -78,6 +78,7 @@ class TestKeys final : public SigningKeys {
 
 class FakeOutbox final : public Outbox {
  public:
+  std::uint64_t first = 0;  // number of the first record
   std::vector<std::string> leaves;
   std::uint64_t dropped = 0;
   std::vector<std::string> notes;  // every checkpoint ever stored
@@ -91,7 +92,7 @@ class FakeOutbox final : public Outbox {
   }
   void add_event(const EventDraft& draft, std::uint64_t epoch, std::int64_t at_ms) {
     static const FillRandom random = system_random();
-    leaves.push_back(make_leaf({leaves.size(), WallTime::from_ms(at_ms), epoch}, draft, random).value().bytes);
+    leaves.push_back(make_leaf({first + leaves.size(), WallTime::from_ms(at_ms), epoch}, draft, random).value().bytes);
   }
 
   Result<std::string> signed_checkpoint() override {

@@ -42,8 +42,9 @@ struct PrunedLog : TestLog {
   void retire(std::uint64_t from, std::uint64_t to) {
     static const FillRandom random = system_random();
     const auto when = WallTime::from_ms(kTime + static_cast<std::int64_t>(outbox.leaves.size()));
-    outbox.leaves.push_back(
-        make_leaf({outbox.leaves.size(), when, 1}, minimum_raised({"gw-1", {}, {}, {}}, when, {from, to, 365}), random)->bytes);
+    outbox.leaves.push_back(make_leaf({outbox.first + outbox.leaves.size(), when, 1},
+                                      minimum_raised({"gw-1", {}, {}, {}}, when, {from, to, 365}), random)
+                                ->bytes);
   }
   [[nodiscard]] fs::path bundle(std::uint64_t number) const { return directory / tile_path({{}, number, kTileWidth}); }
 };
@@ -68,6 +69,26 @@ TEST(PrunedLog, IsVerifiedFromItsTilesBelowTheMinimum) {
       sentence(*log.verify()->past_retention),
       "records 0 to 1023 are past retention: their bundles were deleted on 2026-11-24 (retention record #3000); tiles still "
       "prove them");
+}
+
+// After a fork: its bundles begin where its first record does.
+TEST(PrunedLog, ALogThatBeginsLaterCountsItsBundlesFromThere) {
+  PrunedLog log;
+  log.signer = test_signer(1, "sanad/gw-1/from-1000");
+  log.keys = TestKeys(log.signer);
+  log.outbox.first = 1'000;
+  log.restart();
+  log.outbox.add(600);
+  log.retire(1'000, 1'255);
+  log.publish_all();
+  ASSERT_TRUE(log.verify()) << log.verify().error().message;
+  ASSERT_TRUE(delete_bundles(log.directory, 0, 1));
+  EXPECT_FALSE(log.verify()) << "1,255 is still in it";
+  log.retire(1'255, 1'256);
+  log.publish_all();
+  const auto verified = log.verify();
+  ASSERT_TRUE(verified) << verified.error().message;
+  EXPECT_EQ(sentence(*verified->past_retention).substr(0, 20), "records 1000 to 1255");
 }
 
 TEST(PrunedLog, HalfDeletedIsFine) {
@@ -139,7 +160,7 @@ TEST(PrunedLog, ARecordThatWasPutIntoABundleAfterwardsCoversNothing) {
   ASSERT_TRUE(append_entry(forged, as_bytes(leaf.bytes)));
   ASSERT_TRUE(write_file_durably(log.directory / tile_path({{}, 2'000 / kTileWidth, width}),
                                  {reinterpret_cast<const char*>(forged.data()), forged.size()}, 0644));
-  EXPECT_FALSE(newest_retention(log.reader(), 2'000).value());
+  EXPECT_FALSE(newest_retention(log.reader(), 2'000, 0).value());
   EXPECT_FALSE(log.verify());
 }
 

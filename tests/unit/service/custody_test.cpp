@@ -307,11 +307,15 @@ TEST(RetentionPlan, ABundleGoesWhenAllOfItIsOldAndNoHoldKeepsAnyOfIt) {
 }
 
 TEST(RetentionPlan, TheMinimumIsAWholeBundleAndNeverAboveWhatIsNeeded) {
-  EXPECT_EQ(new_minimum(512, 4, 10'000), 1'536U);
-  EXPECT_EQ(new_minimum(512, 4, 1'100), 1'024U);
-  EXPECT_EQ(new_minimum(512, 4, 600), 512U);
-  EXPECT_EQ(new_minimum(512, 4, 0), 512U) << "it never falls";
-  EXPECT_EQ(new_minimum(512, 0, 10'000), 512U);
+  EXPECT_EQ(new_minimum(0, 512, 4, 10'000), 1'536U);
+  EXPECT_EQ(new_minimum(0, 512, 4, 1'100), 1'024U);
+  EXPECT_EQ(new_minimum(0, 512, 4, 600), 512U);
+  EXPECT_EQ(new_minimum(0, 512, 4, 0), 512U) << "it never falls";
+  EXPECT_EQ(new_minimum(0, 512, 0, 10'000), 512U);
+  // A log that begins with record 1,000 has its bundles at 1,000, 1,256, 1,512, ...
+  EXPECT_EQ(new_minimum(1'000, 1'000, 4, 10'000), 2'024U);
+  EXPECT_EQ(new_minimum(1'000, 1'000, 4, 1'300), 1'256U);
+  EXPECT_EQ(new_minimum(1'000, 1'000, 4, 900), 1'000U) << "what an earlier log's records need keeps nothing, and lowers nothing";
 }
 
 TEST(CustodyEvidence, IndicesAreToldAsRanges) {
