@@ -185,6 +185,22 @@ json::object standing_json(const service::RegistrationStatus& status) {
   out["valid_from"] = time_or_null(status.valid_from);
   out["valid_until"] = time_or_null(status.valid_until);
   out["action"] = registration::to_string(status.standing.action);
+  out["revocation"] = {{"status", status.revocation.status}, {"checked_at", time_or_null(status.revocation.checked_at)}};
+  return out;
+}
+
+json::array revocation_lists_json(const service::RevocationStatus& revocation) {
+  json::array out;
+  for (const auto& list : revocation.lists) {
+    json::object one;
+    one["source"] = list.name;
+    one["read_at"] = time_or_null(list.read_at);
+    one["issued_at"] = time_or_null(list.issued_at);
+    one["next_update"] = time_or_null(list.next_update);
+    one["problem"] = text_or_null(list.problem);
+    one["failing_since"] = time_or_null(list.failing_since);
+    out.emplace_back(std::move(one));
+  }
   return out;
 }
 
@@ -222,6 +238,7 @@ json::object registration_json(const service::RegistrationStatus& status) {
     anchors.emplace_back(std::move(one));
   }
   out["anchors"] = std::move(anchors);
+  out["revocation_lists"] = revocation_lists_json(status.revocation);
   return out;
 }
 

@@ -38,6 +38,19 @@ void tell_standing(Context& context, const json::value& standing) {
   line("registration", shown(standing, "sentence"));
   line("standing", standing_text(context, standing));
   for (const auto& finding : array_at(standing, "findings")) line("", shown(finding, "code") + ": " + shown(finding, "detail"));
+  if (text_at(standing, "standing") != "unregistered") line("revocation", revocation_text(context, standing));
+}
+
+std::string list_text(const json::value& list, WallTime now) {
+  std::string text = shown(list, "source") + "  ";
+  const auto read = time_at(list, "read_at");
+  if (read) text += "read " + show_time(*read, now);
+  if (const auto issued = time_at(list, "issued_at")) text += ", issued " + show_time(*issued, now);
+  if (const auto next = time_at(list, "next_update")) text += ", the next is due " + show_time(*next, now);
+  const std::string problem = text_at(list, "problem");
+  if (problem.empty()) return text;
+  const auto since = time_at(list, "failing_since");
+  return text + (read ? "; " : "never read; ") + (since ? "failing since " + show_time(*since, now) : "failing") + ": " + safe(problem);
 }
 
 Outcome<void> show(Context& context, const ShowOptions& options) {
@@ -70,6 +83,7 @@ Outcome<void> show(Context& context, const ShowOptions& options) {
       line("level", shown(*standing, "level"));
     }
   }
+  for (const auto& list : array_at(*answer, "revocation_lists")) line("list", list_text(list, now));
   for (const auto& anchor : array_at(*answer, "anchors"))
     line("trusted", shown(anchor, "subject") + " (" + shown(anchor, "level") + ")");
   for (const auto& entry : array_at(*answer, "history")) {

@@ -7,6 +7,7 @@
 #include "control/cli/humane.hpp"
 #include "control/cli/json_view.hpp"
 #include "control/cli/text.hpp"
+#include "control/cli/when.hpp"
 
 namespace sanad::cli {
 namespace {
@@ -76,6 +77,17 @@ std::string standing_text(const Context& context, const json::value& standing) {
   return context.paint(text, kind == "expiring" || kind == "grace" ? "33" : "31");
 }
 
+std::string revocation_text(const Context& context, const json::value& standing) {
+  const std::string status = text_at(standing, "revocation.status");
+  if (status == "no_issuer") return "nobody but the company itself could revoke it";
+  if (status == "not_checked") return "not checked: no revocation list is configured (registration.crl_urls, registration.crl_files)";
+  if (status == "unavailable") return context.paint("NEVER CHECKED: no configured list can be used", "31");
+  const auto checked = time_at(standing, "revocation.checked_at");
+  const std::string when = checked ? ", last checked " + show_time(*checked, context.now()) : "";
+  if (status == "revoked") return context.paint("REVOKED" + when, "31");
+  return status == "good" ? "not revoked" + when : "unknown";
+}
+
 std::string status_text(const Context& context, const json::value& status) {
   std::string out;
   const auto uptime = int_at(status, "uptime_s");
@@ -92,6 +104,9 @@ std::string status_text(const Context& context, const json::value& status) {
   if (standing != nullptr && text_at(*standing, "standing") != "in_force")
     registration += "  [" + standing_text(context, *standing) + "]";
   out += line("registration", registration);
+  const std::string revocation = text_at(status, "registration.revocation.status");
+  if (standing != nullptr && (revocation == "good" || revocation == "revoked" || revocation == "unavailable"))
+    out += line("", revocation_text(context, *standing));
   const std::string peers = fmt::format("{} ({} connected)", with_thousands(int_at(status, "peers.total")),
                                         with_thousands(int_at(status, "peers.connected")));
   out += line("peers", pad_right(peers, 24) + fmt::format("sessions today {}", with_thousands(int_at(status, "sessions.today"))));

@@ -58,6 +58,20 @@ X509CrlPtr read_crl(std::string_view text) {
   return crl;
 }
 
+std::string_view to_string(Status status) noexcept {
+  switch (status) {
+    case Status::not_checked:
+      return "not_checked";
+    case Status::good:
+      return "good";
+    case Status::revoked:
+      return "revoked";
+    case Status::unavailable:
+      return "unavailable";
+  }
+  return "unknown";
+}
+
 RevocationState check_crl(std::string_view text, const Verified& verified, WallTime now) {
   if (verified.issuer_pem.empty()) return {};
   if (text.size() > kMaxCrl) return unavailable("the revocation list is larger than 8 MiB");
@@ -81,6 +95,7 @@ RevocationState check_crl(std::string_view text, const Verified& verified, WallT
 
   RevocationState state;
   state.status = Status::good;
+  if (auto issued = to_wall(X509_CRL_get0_lastUpdate(crl.get()))) state.this_update = *issued;
   state.next_update = *next_update;
   state.stale = now > *next_update;
   X509_REVOKED* entry = nullptr;

@@ -22,9 +22,12 @@ struct RevocationState {
   bool stale = false;  // the list's next update is past; what it says of revocations still holds
   std::optional<WallTime> revoked_at;
   std::string reason;  // RFC 5280 name ("keyCompromise"), empty when the list gives none
+  std::optional<WallTime> this_update;  // when the list was issued
   std::optional<WallTime> next_update;
   std::string detail;  // what is wrong with the list, or why an older one is used
 };
+
+std::string_view to_string(RevocationState::Status status) noexcept;  // "not_checked"
 
 // Looks `verified`'s leaf up in a CRL (PEM or DER, whole file) signed by the certificate above it. A list that is malformed,
 // too large, signed by another, partial (delta or issuing distribution point) or without a next update comes back as

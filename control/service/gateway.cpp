@@ -1,6 +1,7 @@
 #include "control/service/gateway.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <utility>
@@ -28,6 +29,12 @@ constexpr std::chrono::seconds kRetryList{60};
 // What was fetched last is kept, so that a restart while the server is out of reach forgets no revocation.
 std::filesystem::path kept_list(const config::Config& config, const std::string& url) {
   return config.gateway.state_dir / "registration" / ("list-" + hex_encode(sha256(as_bytes(url))).substr(0, 16) + ".crl");
+}
+
+std::optional<WallTime> written_at(const std::filesystem::path& file) {
+  struct stat found {};
+  if (::stat(file.c_str(), &found) != 0) return std::nullopt;
+  return WallTime{std::int64_t{found.st_mtim.tv_sec} * 1'000'000'000 + found.st_mtim.tv_nsec};
 }
 
 std::vector<std::string> interface_names(const config::Config& config) {
@@ -405,9 +412,12 @@ void Gateway::every_minute() {
 
 void Gateway::load_kept_lists(std::function<void()> next) {
   device_.post([this, &loop = loop_, config = config_, next = std::move(next)] {
-    std::map<std::string, std::string> kept;
+    std::vector<ListReading> kept;
     for (const auto& url : config.registration.crl_urls) {
-      if (auto text = read_file(kept_list(config, url), registration::kMaxCrl)) kept.emplace(url, std::move(*text));
+      const auto file = kept_list(config, url);
+      auto text = read_file(file, registration::kMaxCrl);
+      const auto written = written_at(file);  // each good fetch writes it
+      if (text && written) kept.push_back({url, std::move(*text), {}, *written});
     }
     boost::asio::post(loop, [this, kept = std::move(kept), next]() mutable {
       registration_.set_kept(std::move(kept));

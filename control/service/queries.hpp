@@ -62,6 +62,24 @@ struct InterfaceStatus {
   std::uint64_t backend_restarts = 0;
 };
 
+// One revocation list, and how well it is known.
+struct RevocationSource {
+  std::string name;                     // the file or URL
+  std::optional<WallTime> read_at;      // when a usable list was last read or fetched; unset: never
+  std::optional<WallTime> issued_at;    // of that list, by its issuer's clock
+  std::optional<WallTime> next_update;  // when its issuer owes the next
+  std::string problem;                  // of the last attempt, in plain words; empty: it went well
+  std::optional<WallTime> failing_since;
+};
+
+struct RevocationStatus {
+  // "good", "revoked", "unavailable" (no list can be used), "not_checked" (none is configured), "no_issuer" (self-declared:
+  // nobody above could revoke it).
+  std::string status = "not_checked";
+  std::optional<WallTime> checked_at;  // the latest read_at
+  std::vector<RevocationSource> lists;
+};
+
 struct RegistrationStatus {
   registration::Standing standing;
   std::string level;  // "self", "company", "association", "regulator"; empty when unregistered
@@ -71,6 +89,7 @@ struct RegistrationStatus {
   std::optional<WallTime> valid_from;
   std::optional<WallTime> valid_until;
   std::string certificate_pem;
+  RevocationStatus revocation;
   struct Installed {
     std::string fingerprint;
     std::uint64_t from_index = 0;

@@ -78,7 +78,7 @@ Result<RegistrationMaterial> load_material(const config::Registration& settings,
   for (const auto& file : settings.crl_files) {
     // A list that cannot be read is a finding of the standing, not a reason to fail: check_crl() calls empty text unavailable.
     auto crl = read_file(file, registration::kMaxCrl);
-    out.crls.push_back({file, crl ? std::move(*crl) : std::string{}});
+    out.crls.push_back({file.string(), crl ? std::move(*crl) : std::string{}, crl ? std::string{} : crl.error().message, now().wall});
   }
   out.public_addresses = settings.public_addresses;
   if (out.public_addresses.empty()) {
@@ -137,47 +137,21 @@ Result<registration::Verified> RegistrationKeeper::check(std::string_view chain_
   return verified;
 }
 
-// The lists of several issuers may be configured: the one that can speak of this certificate counts, and "revoked" above all.
-registration::RevocationState RegistrationKeeper::revocation_of(const registration::Verified& verified, WallTime now) {
-  using Word = registration::RevocationState::Status;
-  registration::RevocationState out;
-  const auto weigh = [&](const std::string& name, const std::string& text, const std::string& problem) {
-    auto state = registration::check_crl(text, verified, now);
-    if (state.status == Word::not_checked) return;
-    if (!problem.empty()) state.detail = name + ": " + problem;
-    if (state.status == Word::unavailable) {
-      // What is gone, half written or out of reach takes nothing back of what the last good list said.
-      if (const auto before = good_crls_.find(name); before != good_crls_.end()) {
-        const std::string why = std::move(state.detail);
-        state = registration::check_crl(before->second, verified, now);
-        if (state.status != Word::unavailable) state.detail = why + "; the last good list is used";
-      }
-    } else {
-      good_crls_[name] = text;
-    }
-    const bool says_more = out.status == Word::not_checked || (out.status == Word::unavailable && state.status == Word::good);
-    if (state.status == Word::revoked || (says_more && out.status != Word::revoked)) out = std::move(state);
-  };
-  for (const auto& crl : material_.crls) weigh(crl.file.string(), crl.text, {});
+std::vector<ListReading> RegistrationKeeper::readings() const {
+  std::vector<ListReading> out = material_.crls;
   for (const auto& url : settings_.crl_urls) {
-    const auto list = fetched_.find(url);
-    const auto kept = good_crls_.find(url);
-    if (list != fetched_.end())
-      weigh(url, list->second.text, list->second.problem);
-    else if (kept != good_crls_.end())
-      weigh(url, std::string{kept->second}, {});
+    if (const auto list = fetched_.find(url); list != fetched_.end())
+      out.push_back(list->second);
+    else if (auto kept = lists_.known(url))
+      out.push_back(*std::move(kept));
   }
   return out;
 }
 
 bool RegistrationKeeper::set_fetched(FetchedList list, WallTime now) {
-  const std::string url = list.url;
-  const auto before = good_crls_.find(url);
-  const bool is_new = !list.text.empty() && (before == good_crls_.end() || before->second != list.text);
-  const bool usable =
-      is_new && installed_ &&
-      registration::check_crl(list.text, installed_->verified, now).status != registration::RevocationState::Status::unavailable;
-  fetched_[url] = std::move(list);
+  ListReading reading{std::move(list.url), std::move(list.text), std::move(list.problem), now};
+  const bool usable = installed_ && lists_.is_usable(reading, installed_->verified, now);
+  fetched_[reading.source] = std::move(reading);
   return usable;
 }
 
@@ -195,12 +169,13 @@ std::vector<registration::Finding> RegistrationKeeper::mismatches(const registra
 
 bool RegistrationKeeper::judge(WallTime now) {
   installed_.reset();
+  lists_.forget_verdict();
   registration::RevocationState revocation;
   std::optional<registration::Grace> grace;
   if (const auto* record = current()) {
     const auto anchors = anchors_for(record->certificate_pem);
     if (auto verified = registration::verify(record->certificate_pem, anchors)) {
-      revocation = revocation_of(*verified, now);
+      revocation = lists_.judge(readings(), *verified, now);
       installed_ = registration::Installed{std::move(*verified), std::nullopt, record->authority_valid_until};
       if (!record->reference.empty()) installed_->reference = record->reference;
     }
@@ -234,6 +209,7 @@ RegistrationStatus RegistrationKeeper::status() const {
     out.valid_from = certificate.not_before;
     out.valid_until = standing_.ends ? standing_.ends : certificate.not_after;
   }
+  out.revocation = lists_.status();
   if (const auto* record = current()) out.certificate_pem = record->certificate_pem;
   for (const auto& record : history_) out.history.push_back({record.fingerprint, record.from_index, record.installed});
   for (const auto& anchor : material_.anchors) {

@@ -16,6 +16,7 @@
 #include "control/registration/standing.hpp"
 #include "control/service/list_fetcher.hpp"
 #include "control/service/queries.hpp"
+#include "control/service/revocation_lists.hpp"
 
 namespace sanad::service {
 
@@ -24,11 +25,7 @@ struct RegistrationMaterial {
   std::string certificate_pem;                             // the chain in the configured file; empty when there is none
   std::shared_ptr<const registration::PrivateKeyPem> key;  // null when there is none; shared because material is a copyable value
   std::vector<registration::Anchor> anchors;
-  struct Crl {
-    std::filesystem::path file;
-    std::string text;  // empty: it could not be read
-  };
-  std::vector<Crl> crls;
+  std::vector<ListReading> crls;  // those in files
   std::vector<IpAddress> public_addresses;  // configured, or the host's own
 };
 
@@ -56,8 +53,8 @@ class RegistrationKeeper {
   [[nodiscard]] const wg::PublicKey& gateway_key() const { return gateway_key_; }
 
   // Lists that were fetched before a restart, by URL.
-  void set_kept(std::map<std::string, std::string> lists) { good_crls_.merge(lists); }
-  // A list that was fetched, or why it was not. True when its text is new and usable: worth keeping over a restart.
+  void set_kept(std::vector<ListReading> lists) { lists_.set_kept(std::move(lists)); }
+  // A list that was fetched, or why it was not. True when it can be used: worth keeping over a restart.
   bool set_fetched(FetchedList list, WallTime now);
 
   // Judges again. True when kind, action, threshold or findings changed.
@@ -73,7 +70,7 @@ class RegistrationKeeper {
 
  private:
   [[nodiscard]] const ledger::RegistrationRecord* current() const { return history_.empty() ? nullptr : &history_.back(); }
-  registration::RevocationState revocation_of(const registration::Verified& verified, WallTime now);
+  [[nodiscard]] std::vector<ListReading> readings() const;
   [[nodiscard]] std::vector<registration::Anchor> anchors_for(std::string_view chain_pem) const;
 
   [[nodiscard]] registration::Facts facts(const wg::PublicKey& gateway_key) const;
@@ -83,8 +80,8 @@ class RegistrationKeeper {
   std::uint16_t listen_port_;
   RegistrationMaterial material_;
   std::vector<ledger::RegistrationRecord> history_;  // oldest first; the last is in force
-  std::map<std::string, std::string> good_crls_;     // by file or URL: the last usable text, in case a newer one cannot be had
-  std::map<std::string, FetchedList> fetched_;       // by URL: the last attempt
+  std::map<std::string, ListReading> fetched_;       // by URL: the last attempt
+  RevocationLists lists_;
   std::optional<registration::Installed> installed_;
   registration::Standing standing_;
 };

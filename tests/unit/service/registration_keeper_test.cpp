@@ -191,8 +191,8 @@ class Fetched : public Keeper {
     install(gateway_.pem);
     (void)keeper_.judge(kNow);
   }
-  [[nodiscard]] std::string list(bool revoked) const {
-    registration::RevocationListDraft draft{1, kNow - std::chrono::hours(1), kNow + std::chrono::hours(24), {}};
+  [[nodiscard]] std::string list(bool revoked, std::chrono::nanoseconds age = std::chrono::hours(1)) const {
+    registration::RevocationListDraft draft{1, kNow - age, kNow + std::chrono::hours(24), {}};
     if (revoked) draft.revoked.push_back({registration::parse_certificate(gateway_.pem)->serial, kNow, {}});
     return registration::make_revocation_list(authority_.issuer(), draft).value();
   }
@@ -208,7 +208,7 @@ class Fetched : public Keeper {
   registration::testing::Gateway gateway_ = confirmed_by(authority_);
 };
 
-TEST_F(Fetched, RevokesAndIsKeptOnlyWhenItIsNew) {
+TEST_F(Fetched, RevokesAndIsKept) {
   EXPECT_TRUE(keeper_.set_fetched({kUrl, list(false), {}}, kNow));
   (void)keeper_.judge(kNow);
   EXPECT_EQ(keeper_.standing().kind, StandingKind::in_force);
@@ -216,7 +216,7 @@ TEST_F(Fetched, RevokesAndIsKeptOnlyWhenItIsNew) {
   (void)keeper_.judge(kNow);
   EXPECT_EQ(keeper_.standing().kind, StandingKind::revoked);
   EXPECT_EQ(keeper_.standing().action, Action::suspend);
-  EXPECT_FALSE(keeper_.set_fetched({kUrl, list(true), {}}, kNow)) << "nothing new";
+  EXPECT_TRUE(keeper_.set_fetched({kUrl, list(true), {}}, kNow)) << "kept again: the file's time is when it was fetched last";
 }
 
 TEST_F(Fetched, OutOfReachIsAFindingAndTakesNothingBack) {
@@ -242,9 +242,63 @@ TEST_F(Fetched, AnotherIssuersListIsAFindingAndNotKept) {
 }
 
 TEST_F(Fetched, WhatWasKeptOverARestartCountsUntilTheFirstFetch) {
-  keeper_.set_kept({{kUrl, list(true)}});
+  const auto before = kNow - std::chrono::minutes(30);
+  keeper_.set_kept({{kUrl, list(true), {}, before}});
   (void)keeper_.judge(kNow);
   EXPECT_EQ(keeper_.standing().kind, StandingKind::revoked);
+  EXPECT_EQ(keeper_.status().revocation.checked_at, before);
+}
+
+TEST_F(Fetched, SaysWhenItWasLastCheckedAndSinceWhenThatFails) {
+  EXPECT_EQ(keeper_.status().revocation.status, "not_checked");
+  (void)keeper_.set_fetched({kUrl, {}, "couldn't connect"}, kNow);
+  (void)keeper_.judge(kNow);
+  EXPECT_EQ(keeper_.status().revocation.status, "unavailable");
+  EXPECT_FALSE(keeper_.status().revocation.checked_at);
+
+  const auto good = kNow + std::chrono::minutes(1);
+  (void)keeper_.set_fetched({kUrl, list(false), {}}, good);
+  (void)keeper_.judge(good);
+  auto status = keeper_.status().revocation;
+  EXPECT_EQ(status.status, "good");
+  EXPECT_EQ(status.checked_at, good);
+  ASSERT_EQ(status.lists.size(), 1U);
+  EXPECT_EQ(status.lists[0].issued_at, kNow - std::chrono::hours(1));
+  EXPECT_EQ(status.lists[0].next_update, kNow + std::chrono::hours(24));
+  EXPECT_TRUE(status.lists[0].problem.empty());
+  EXPECT_FALSE(status.lists[0].failing_since);
+
+  const auto failed = good + std::chrono::minutes(1);
+  for (const auto& at : {failed, failed + std::chrono::minutes(1)}) {
+    (void)keeper_.set_fetched({kUrl, {}, "couldn't connect"}, at);
+    (void)keeper_.judge(at);
+  }
+  status = keeper_.status().revocation;
+  EXPECT_EQ(status.status, "good");
+  EXPECT_EQ(status.checked_at, good) << "an attempt that failed checks nothing";
+  EXPECT_EQ(status.lists[0].failing_since, failed);
+  EXPECT_EQ(status.lists[0].problem, "couldn't connect");
+}
+
+TEST_F(Fetched, AListFromBeforeARevocationDoesNotHideIt) {
+  const auto first = list(false);
+  (void)keeper_.set_fetched({kUrl, list(true, std::chrono::minutes(30)), {}}, kNow);
+  (void)keeper_.judge(kNow);
+  ASSERT_EQ(keeper_.standing().kind, StandingKind::revoked);
+  EXPECT_FALSE(keeper_.set_fetched({kUrl, first, {}}, kNow)) << "older than what is kept";
+  EXPECT_TRUE(told_unavailable());
+  EXPECT_EQ(keeper_.standing().kind, StandingKind::revoked);
+  EXPECT_NE(keeper_.status().revocation.lists[0].problem.find("older than one that was read before"), std::string::npos);
+}
+
+TEST_F(Fetched, NobodyCouldRevokeASelfDeclaredOne) {
+  const auto own = self_declared();
+  keeper_.set_material(material(own));
+  install(own.pem);
+  (void)keeper_.set_fetched({kUrl, list(false), {}}, kNow);
+  (void)keeper_.judge(kNow);
+  EXPECT_EQ(keeper_.status().revocation.status, "no_issuer");
+  EXPECT_FALSE(keeper_.status().revocation.checked_at);
 }
 
 }  // namespace
