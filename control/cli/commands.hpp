@@ -24,6 +24,7 @@ void add_registration_commands(CLI::App& app, Chosen& chosen);
 void add_interface_commands(CLI::App& app, Chosen& chosen);
 void add_registrar_commands(CLI::App& app, Chosen& chosen);
 void add_log_commands(CLI::App& app, Chosen& chosen);
+void add_log_verify_command(CLI::App& log, Chosen& chosen);
 void add_log_offline_commands(CLI::App& log, Chosen& chosen);
 void add_log_export_command(CLI::App& log, Chosen& chosen);
 void add_log_recover_command(CLI::App& log, Chosen& chosen);

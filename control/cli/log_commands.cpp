@@ -83,6 +83,7 @@ void add_log_commands(CLI::App& app, Chosen& chosen) {
   add_command<RotateOptions>(
       *log, chosen, "rotate-key", "Sign with a new key from now on, announced under the one before", "sanad log rotate-key",
       [](CLI::App& command, RotateOptions& o) { command.add_flag("--json", o.json, "For programs"); }, rotate_key);
+  add_log_verify_command(*log, chosen);
   add_log_offline_commands(*log, chosen);
   add_log_export_command(*log, chosen);
   add_log_recover_command(*log, chosen);

@@ -1,221 +1,36 @@
-// log verify, prove, check-proof, consistency, key: an auditor's tools. A directory and a key are enough; no daemon is asked.
+// log prove, check-proof, consistency, key: an auditor's tools. A directory and a key are enough; no daemon is asked.
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <chrono>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "control/audit/key_following.hpp"
 #include "control/audit/leaf.hpp"
 #include "control/audit/leaf_read.hpp"
 #include "control/audit/origin.hpp"
 #include "control/audit/proof.hpp"
 #include "control/audit/pruned.hpp"
 #include "control/audit/verifier.hpp"
-#include "control/audit/witnessed.hpp"
 #include "control/cli/commands.hpp"
-#include "control/cli/humane.hpp"
 #include "control/cli/json_view.hpp"
 #include "control/cli/log_disclosures.hpp"
-#include "control/cli/log_trust.hpp"
+#include "control/cli/log_source.hpp"
 #include "control/cli/text.hpp"
-#include "control/cli/witnessed_view.hpp"
 #include "gateway/base/durable_file.hpp"
 #include "gateway/base/encoding.hpp"
 
 namespace sanad::cli {
 namespace {
 
-constexpr const char* kDefaultDirectory = "/var/lib/sanad/log";
 constexpr std::size_t kMaxProofFile = 3U << 20;
-
-struct Source {
-  std::string directory = kDefaultDirectory;
-  std::vector<std::string> keys;  // vkeys; none: the directory's own
-};
-
-void define_keys(CLI::App& command, Source& source) {
-  command
-      .add_option("--key", source.keys, "The log's verifier key, from somebody you trust (repeatable); else the directory's own")
-      ->type_name("VKEY")
-      ->allow_extra_args(false);
-}
-
-void define_source(CLI::App& command, Source& source) {
-  command.add_option("--dir", source.directory, "The log's directory")->type_name("DIR")->capture_default_str();
-  define_keys(command, source);
-}
-
-// The message names the file already.
-Failure audit_failure(Error error) {
-  error.field.clear();
-  return failure_of(std::move(error));
-}
-
-Outcome<std::vector<audit::VerifierKey>> given_keys(const Source& source) {
-  std::vector<audit::VerifierKey> keys;
-  for (const auto& text : source.keys) {
-    auto key = audit::parse_vkey(text);
-    if (!key) return Failure{Exit::usage, key.error().message, "print it on the gateway: sanad log key", "--key"};
-    keys.push_back(*std::move(key));
-  }
-  return keys;
-}
-
-Outcome<std::vector<audit::VerifierKey>> keys_of(const Source& source) {
-  auto keys = given_keys(source);
-  if (!keys) return keys;
-  if (!keys->empty()) return audit::follow_keys(audit::LogReader(source.directory), *std::move(keys));
-  auto own = audit::LogReader(source.directory).keys();
-  if (!own) return audit_failure(std::move(own).error());
-  for (auto& epoch : *own) keys->push_back(std::move(epoch.key));
-  return keys;
-}
-
-Outcome<std::string> read_text_file(const std::string& path, std::size_t limit) {
-  auto text = read_file(path, limit);
-  if (!text) return failure_of(std::move(text).error());
-  return *std::move(text);
-}
-
-std::string records(std::uint64_t count) {
-  return with_thousands(static_cast<std::int64_t>(count)) + (count == 1 ? " record" : " records");
-}
-
-// ---- verify ----
-
-struct VerifyOptions {
-  Source source;
-  std::vector<std::string> trust;
-  std::string level = "company";
-  unsigned threads = std::max(1U, std::thread::hardware_concurrency());
-  std::string policy;             // a file
-  std::vector<std::string> kept;  // files with checkpoints from elsewhere
-  bool json = false;
-};
-
-std::string counted(std::size_t count, const char* one, const char* many) {
-  return with_thousands(static_cast<std::int64_t>(count)) + " " + (count == 1 ? one : many);
-}
-
-void print_verified(Context& context, const audit::VerifiedLog& log, std::chrono::nanoseconds took) {
-  const auto& tree = log.checkpoint;
-  context.out << context.paint("good", "32") << "  " << records(tree.size) << " of " << safe(tree.origin) << ", "
-              << counted(log.epochs.size(), "signing epoch", "signing epochs") << ", "
-              << counted(log.registrations.size(), "certificate", "certificates") << ", checked in " << humane_duration(took)
-              << "\n";
-  context.out << "root      " << base64_encode(tree.root) << "\n";
-  context.out << "signed by " << safe(log.signed_by) << "\n";
-  if (log.first_ms && log.last_ms) {
-    context.out << "from      " << to_rfc3339(WallTime::from_ms(*log.first_ms)) << " to "
-                << to_rfc3339(WallTime::from_ms(*log.last_ms)) << "\n";
-  }
-  if (log.past_retention) context.out << "retention " << audit::sentence(*log.past_retention) << "\n";
-  context.out << "archive   " << log.archived << (log.archived == 1 ? " earlier checkpoint" : " earlier checkpoints")
-              << ", all of them of the same history\n";
-  if (log.clock_steps_back > 0) {
-    context.out << "clock     went back " << log.clock_steps_back << " times; the records around say why\n";
-  }
-  if (log.by_its_own_keys) {
-    context.out << "note: the key is the one the directory itself names. Whoever could write the directory could have made it:\n"
-                   "      compare it with what the gateway printed (sanad log key), or give yours with --key.\n";
-  }
-}
-
-// The policy and the checkpoints from elsewhere, read before the log is.
-Outcome<WitnessQuestion> question_of(const VerifyOptions& options) {
-  WitnessQuestion question;
-  if (!options.policy.empty()) {
-    auto text = read_text_file(options.policy, audit::kMaxPolicyBytes);
-    if (!text) return text.error();
-    auto policy = audit::parse_policy(*text);
-    if (!policy) return Failure{Exit::usage, options.policy + ": " + policy.error().message, {}, "--policy"};
-    question.policy = *std::move(policy);
-  }
-  for (const auto& file : options.kept) {
-    auto text = read_text_file(file, audit::kMaxNoteBytes);
-    if (!text) return text.error();
-    question.kept.push_back({file, *std::move(text)});
-  }
-  return question;
-}
-
-Outcome<void> verify(Context& context, const VerifyOptions& options) {
-  auto keys = given_keys(options.source);
-  if (!keys) return keys.error();
-  auto question = question_of(options);
-  if (!question) return question.error();
-  if (question->policy)
-    for (const auto& log : question->policy->logs) keys->push_back(log.key);
-  const BootTime began = now().boot;
-  const audit::LogReader reader(options.source.directory);
-  // Before the log itself: see cosigned_checkpoints().
-  auto cosigned = audit::cosigned_checkpoints(reader);
-  if (!cosigned) return audit_failure(std::move(cosigned).error());
-  std::optional<Progress> progress;
-  audit::VerifyOptions how;
-  how.keys = *keys;
-  how.threads = options.threads;
-  how.progress = [&](std::uint64_t done, std::uint64_t total) {
-    if (!progress) progress.emplace(context, "verifying", total);
-    progress->at(done);
-  };
-  std::vector<registration::Anchor> anchors;
-  const auto level = registration::level_from_string(options.level);
-  if (!level) return Failure{Exit::usage, "--level: one of self, company, association, regulator"};
-  for (const auto& path : options.trust) {
-    if (auto added = add_anchors(path, *level, anchors); !added) return added.error();
-  }
-  auto log = audit::verify_log(reader, how);
-  progress.reset();
-  if (!log) return audit_failure(std::move(log).error());
-  if (log->by_its_own_keys) {
-    auto own = keys_of(options.source);
-    if (!own) return own.error();
-    keys = *std::move(own);
-  }
-  const auto trust = check_log_trust(reader, *log, anchors);
-  if (!trust) return trust.error();
-  const auto said = ask_witnesses(reader, *log, *keys, *question, *cosigned);
-  if (!said) return audit_failure(said.error());
-  if (options.json) {
-    json::value past;
-    if (log->past_retention) {
-      past = {{"minimum", log->past_retention->minimum},
-              {"record", log->past_retention->record},
-              {"deleted_at", to_rfc3339(WallTime::from_ms(log->past_retention->time_ms))}};
-    }
-    json::object answer{{"origin", log->checkpoint.origin},
-                        {"size", log->checkpoint.size},
-                        {"past_retention", past},
-                        {"root", base64_encode(log->checkpoint.root)},
-                        {"signed_by", log->signed_by},
-                        {"by_its_own_keys", log->by_its_own_keys},
-                        {"epochs", log->epochs.size()},
-                        {"registrations", registrations_json(*trust)},
-                        {"epochs_not_signed_by_a_registration", json::value_from(trust->unsigned_epochs)},
-                        {"archived_checkpoints", log->archived},
-                        {"clock_steps_back", log->clock_steps_back}};
-    add_witnessed(*said, *question, answer);
-    context.out << to_line(answer) << "\n";
-  } else {
-    print_verified(context, *log, now().boot - began);
-    print_trust(context, *trust, !anchors.empty());
-    print_witnessed(context, *said, *question, *log);
-  }
-  if (auto wanted = want_trust(*trust, !anchors.empty()); !wanted) return wanted.error();
-  return demand_quorum(*said, *question);
-}
 
 // ---- prove ----
 
 struct ProveOptions {
-  Source source;
+  LogSource source;
   std::uint64_t index = 0;
   std::vector<std::string> disclosures;
   std::vector<std::string> disclose;  // names: the daemon is asked
@@ -284,7 +99,7 @@ Outcome<void> prove(Context& context, const ProveOptions& options) {
     return {};
   }
   if (auto written = write_file_durably(options.out, text, 0644); !written) return failure_of(std::move(written).error());
-  context.out << "record " << options.index << " of " << records(tree.size) << ": proof written to " << safe(options.out)
+  context.out << "record " << options.index << " of " << counted_records(tree.size) << ": proof written to " << safe(options.out)
               << ". Check: sanad log check-proof " << safe(options.out) << " --key VKEY\n";
   return {};
 }
@@ -292,7 +107,7 @@ Outcome<void> prove(Context& context, const ProveOptions& options) {
 // ---- check-proof ----
 
 struct CheckOptions {
-  Source source;
+  LogSource source;
   std::string file;
   bool json = false;
 };
@@ -348,7 +163,7 @@ Outcome<void> check_proof(Context& context, const CheckOptions& options) {
     return {};
   }
   context.out << context.paint("good", "32") << "  record " << number << " is in the log of " << safe(tree.origin) << " ("
-              << records(tree.size) << " then), " << to_rfc3339(WallTime::from_ms(leaf->time_ms)) << "\n";
+              << counted_records(tree.size) << " then), " << to_rfc3339(WallTime::from_ms(leaf->time_ms)) << "\n";
   context.out << "record    " << to_line(event.value_or(json::value())) << "\n";
   for (const auto& one : disclosed) {
     context.out << "disclosed " << shown(one, "name") << " = " << to_line(*find(one, "value")) << "\n";
@@ -359,7 +174,7 @@ Outcome<void> check_proof(Context& context, const CheckOptions& options) {
 // ---- consistency ----
 
 struct ConsistencyOptions {
-  Source source;
+  LogSource source;
   std::string older, newer;
   bool proof = false;
 };
@@ -378,7 +193,7 @@ Outcome<audit::Checkpoint> tree_at(const std::string& which, const std::vector<a
   }
   audit::Checkpoint tree{latest.origin, std::stoull(which), {}, {}};
   if (tree.size > latest.size) {
-    return Failure{Exit::not_found, "the log has " + records(latest.size) + ", not " + which, {}, {}};
+    return Failure{Exit::not_found, "the log has " + counted_records(latest.size) + ", not " + which, {}, {}};
   }
   auto root = audit::tree_root(tree.size, log.nodes(latest.size));
   if (!root) return audit_failure(std::move(root).error());
@@ -402,15 +217,16 @@ Outcome<void> consistency(Context& context, const ConsistencyOptions& options) {
   if (older->origin != newer->origin)
     return Failure{Exit::failure, "they are of two logs: " + older->origin + ", " + newer->origin, {}, {}};
   if (older->size > newer->size) {
-    return Failure{Exit::failure,
-                   "the log had " + records(older->size) + " and now has " + records(newer->size) + ": it was cut short",
-                   {},
-                   {}};
+    return Failure{
+        Exit::failure,
+        "the log had " + counted_records(older->size) + " and now has " + counted_records(newer->size) + ": it was cut short",
+        {},
+        {}};
   }
   if (newer->size > latest->checkpoint.size) {
     return Failure{Exit::failure,
-                   "a checkpoint of " + records(newer->size) + " was signed, yet the log has " +
-                       records(latest->checkpoint.size) + ": it was cut short",
+                   "a checkpoint of " + counted_records(newer->size) + " was signed, yet the log has " +
+                       counted_records(latest->checkpoint.size) + ": it was cut short",
                    {},
                    {}};
   }
@@ -418,8 +234,8 @@ Outcome<void> consistency(Context& context, const ConsistencyOptions& options) {
   if (!proof) return audit_failure(proof.error());
   auto good = audit::verify_consistency(older->size, older->root, newer->size, newer->root, *proof);
   if (!good) return audit_failure(std::move(good).error().within("the log was rewritten"));
-  context.out << context.paint("good", "32") << "  the log of " << records(older->size) << " grew into that of "
-              << records(newer->size) << "; nothing before was changed\n";
+  context.out << context.paint("good", "32") << "  the log of " << counted_records(older->size) << " grew into that of "
+              << counted_records(newer->size) << "; nothing before was changed\n";
   if (options.proof) {
     for (const auto& hash : *proof) context.out << base64_encode(hash) << "\n";
   }
@@ -429,7 +245,7 @@ Outcome<void> consistency(Context& context, const ConsistencyOptions& options) {
 // ---- key ----
 
 struct KeyOptions {
-  std::string directory = kDefaultDirectory;
+  std::string directory = LogSource{}.directory;
 };
 
 Outcome<void> key(Context& context, const KeyOptions& options) {
@@ -442,33 +258,6 @@ Outcome<void> key(Context& context, const KeyOptions& options) {
 }  // namespace
 
 void add_log_offline_commands(CLI::App& log, Chosen& chosen) {
-  add_command<VerifyOptions>(
-      log, chosen, "verify", "Check every record, tile and signature of a log's directory",
-      "sanad log verify /mnt/evidence/log --key 'sanad/gw-khi-01+53a1f6c2+AZ...'\n"
-      "  sanad log verify /mnt/evidence/log --policy auditor.policy --checkpoint kept/checkpoint",
-      [](CLI::App& command, VerifyOptions& o) {
-        command.add_option("DIR", o.source.directory, "The log's directory")->capture_default_str();
-        define_keys(command, o.source);
-        command
-            .add_option(
-                "--policy", o.policy,
-                "Whose signatures count: a tlog-policy file (the gateway writes one, log/policy); fails without its quorum")
-            ->type_name("FILE");
-        command
-            .add_option(
-                "--checkpoint", o.kept,
-                "A checkpoint that was kept elsewhere, or that a witness shows: the log must have grown out of it (repeatable)")
-            ->type_name("FILE")
-            ->allow_extra_args(false);
-        command.add_option("--trust", o.trust, "A certificate you trust (PEM): every key must then lead back to it")
-            ->type_name("CA")
-            ->allow_extra_args(false);
-        command.add_option("--level", o.level, "What the CAs of --trust are: company, association, regulator")
-            ->capture_default_str();
-        command.add_option("--threads", o.threads, "How many")->check(CLI::Range(1U, 1024U))->capture_default_str();
-        command.add_flag("--json", o.json, "For programs");
-      },
-      verify);
   add_command<ProveOptions>(
       log, chosen, "prove", "Write a proof that a record is in the log, checkable without the log",
       "sanad log prove 48211 --disclose user.name --out session.tlog-proof",
