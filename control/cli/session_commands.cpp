@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <set>
 
 #include "control/cli/commands.hpp"
 #include "control/cli/humane.hpp"
@@ -51,6 +52,26 @@ Failure usage(Error error, std::string_view option) {
 std::string host_of(const std::string& endpoint) {
   const auto parsed = Endpoint::parse(endpoint);
   return parsed ? parsed->address.to_string() : safe(endpoint);
+}
+
+// Why a session's outer address is not told; each word has its line in kLegend.
+std::string_view why_nowhere(const json::value& session) {
+  if (!erased_text(session).empty()) return "erased";
+  if (array_at(session, "endpoints").empty()) return "expired";
+  return text_at(session, "owner.name").empty() ? "hidden" : "unknown";
+}
+
+constexpr std::pair<std::string_view, std::string_view> kLegend[] = {
+    {"erased", "the person was erased, and the address with them"},
+    {"expired", "older than retention.sessions keeps addresses"},
+    {"hidden", "your role does not show what is personal"},
+    {"unknown", "WireGuard did not say from where"},
+};
+
+std::string_view meaning_of(std::string_view word) {
+  for (const auto& [name, meaning] : kLegend)
+    if (name == word) return meaning;
+  return {};
 }
 
 std::string lasted(const json::value& session, WallTime now) {
@@ -118,6 +139,7 @@ Outcome<void> list(Context& context, const ListOptions& options) {
                {"OUT", Align::right},
                {"STATE"}});
   std::size_t count = 0;
+  std::set<std::string_view> nowhere;  // the words of kLegend that were used
   const auto listed = for_each(context.client(), "/v1/sessions", *filters, "sessions", [&](const json::value& session) {
     if (options.limit != 0 && count == options.limit) return false;
     if (options.json) {
@@ -127,7 +149,8 @@ Outcome<void> list(Context& context, const ListOptions& options) {
       const auto moves = int_at(session, "moves");
       const auto start = time_at(session, "started_at");
       const std::string outer = text_at(session, "outer");
-      std::string from = outer.empty() ? "-" : host_of(outer);
+      if (outer.empty()) nowhere.insert(why_nowhere(session));
+      std::string from = outer.empty() ? std::string(why_nowhere(session)) : host_of(outer);
       if (moves > 0) from += fmt::format(" (+{} move{})", moves, moves == 1 ? "" : "s");
       table.add({person_of(session), shown(session, "peer.device"),
                  inner.empty() || !inner[0].is_string() ? "-" : std::string(inner[0].get_string()), from,
@@ -142,6 +165,7 @@ Outcome<void> list(Context& context, const ListOptions& options) {
     context.out << (count == 0 ? "[]\n" : "\n]\n");
   } else {
     context.out << (count == 0 ? "no sessions\n" : table.render());
+    for (const auto word : nowhere) context.out << word << ": " << meaning_of(word) << "\n";
   }
   return {};
 }
@@ -192,10 +216,13 @@ Outcome<void> show(Context& context, const ShowOptions& options) {
   line("handshakes", with_thousands(int_at(*session, "handshakes")));
   line("figures", "as of " + when("figures_as_of") +
                       (bool_at(*session, "figures_from_checkpoint") ? ", from the last checkpoint before a restart" : ""));
+  if (array_at(*session, "endpoints").empty())
+    line("from", std::string(why_nowhere(*session)) + ": " + std::string(meaning_of(why_nowhere(*session))));
   for (const auto& endpoint : array_at(*session, "endpoints")) {
     const auto since = time_at(endpoint, "since");
-    line("from", shown(endpoint, "address") + " since " + (since ? show_time(*since, now) : "-") +
-                     fmt::format(", evidence #{}", int_at(endpoint, "evidence")));
+    const std::string address = text_at(endpoint, "address");
+    line("from", (address.empty() ? std::string(why_nowhere(*session)) : safe(address)) + " since " +
+                     (since ? show_time(*since, now) : "-") + fmt::format(", evidence #{}", int_at(endpoint, "evidence")));
   }
   line("evidence",
        fmt::format("#{} (opened)", int_at(*session, "evidence.opened")) +
@@ -228,13 +255,15 @@ std::string holder(const json::value& session, const When& at) {
   for (const auto& endpoint : array_at(session, "endpoints")) {
     const auto since = time_at(endpoint, "since");
     const std::string address = text_at(endpoint, "address");
-    const std::string host = address.empty() ? "an unknown address" : host_of(address);
+    const std::string host = address.empty() ? "an address that is " + std::string(why_nowhere(session)) : host_of(address);
     text += index == 0 ? ", from " + host
                        : " then " + host + " (" +
                              (since ? moment(*since).substr(0, same_day(*since, at.time, at.zone) ? 5 : 16) : "-") + ")";
     if (index > 0) moved += fmt::format(", #{} (moved)", int_at(endpoint, "evidence"));
     ++index;
   }
+  if (index == 0)
+    text += fmt::format(", from an address that is {} ({})", why_nowhere(session), meaning_of(why_nowhere(session)));
   text += fmt::format("\nevidence #{} (opened)", int_at(session, "evidence.opened")) + moved;
   if (find(session, "evidence.closed") != nullptr) text += fmt::format(", #{} (closed)", int_at(session, "evidence.closed"));
   return text + "\n";
