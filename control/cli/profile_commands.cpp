@@ -119,14 +119,26 @@ Outcome<void> verify(Context& context, const VerifyOptions& options) {
   }
   if (options.json) {
     const auto& certificate = genuine->verified.certificate;
-    const boost::json::object out{{"genuine", true},
-                                  {"legal_name", certificate.claims.legal_name},
-                                  {"level", registration::to_string(genuine->verified.level)},
-                                  {"confirmed_by", genuine->verified.anchor_name},
-                                  {"fingerprint", registration::fingerprint_text(certificate.fingerprint)},
-                                  {"device", genuine->device_name},
-                                  {"issued_at", to_rfc3339(genuine->issued_at)},
-                                  {"sequence", genuine->sequence}};
+    const auto& claims = certificate.claims;
+    const auto time = [](const std::optional<WallTime>& t) {
+      return t ? boost::json::value(to_rfc3339(*t)) : boost::json::value(nullptr);
+    };
+    const boost::json::object out{
+        {"genuine", true},
+        {"legal_name", certificate.claims.legal_name},
+        {"level", registration::to_string(genuine->verified.level)},
+        {"confirmed_by", genuine->verified.anchor_name},
+        {"fingerprint", registration::fingerprint_text(certificate.fingerprint)},
+        {"reference", claims.reference ? boost::json::value(*claims.reference) : boost::json::value(nullptr)},
+        {"confirmed_at", to_rfc3339(certificate.not_before)},
+        {"valid_until", to_rfc3339(genuine->verified.not_after)},
+        {"registration_valid_until", time(claims.registration_valid_until)},
+        {"not_revoked_at", time(genuine->not_revoked_at)},
+        {"on_genuine_list", genuine->on_genuine_list},
+        {"device", genuine->device_name},
+        {"issued_at", to_rfc3339(genuine->issued_at)},
+        {"expires_at", time(genuine->expires_at)},
+        {"sequence", genuine->sequence}};
     context.out << to_line(out) << "\n";
   } else {
     context.out << safe_lines(registration::explain_profile(*genuine));

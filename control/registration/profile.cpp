@@ -338,7 +338,9 @@ Result<void> check_signature(const Parts& parts, std::string_view text, const Ce
   return {};
 }
 
-Result<void> check_lists(const ProfileCheck& check, const Verified& verified) {
+// The value: when the revocation list that was given was issued.
+Result<std::optional<WallTime>> check_lists(const ProfileCheck& check, const Verified& verified) {
+  std::optional<WallTime> issued;
   if (check.revocation_list) {
     const RevocationState state = check_crl(*check.revocation_list, verified, check.now);
     if (state.status == RevocationState::Status::not_checked)
@@ -352,9 +354,13 @@ Result<void> check_lists(const ProfileCheck& check, const Verified& verified) {
     if (state.stale)
       return refuse("crl",
                     "the revocation list is stale: a newer one was due on " + to_date(state.next_update.value_or(check.now)));
+    issued = state.this_update;
   }
-  if (!check.genuine_list) return {};
-  return check_genuine_list(check.genuine_list->text, check.genuine_list->signature, verified, check.now);
+  if (check.genuine_list) {
+    auto named = check_genuine_list(check.genuine_list->text, check.genuine_list->signature, verified, check.now);
+    if (!named) return named.error();
+  }
+  return issued;
 }
 
 Result<void> check_peer(const Parts& parts, const RegistrationClaims& claims) {
@@ -430,9 +436,12 @@ Result<GenuineProfile> verify_profile(std::string_view text, const ProfileCheck&
   // Before the signature, which an edited key or endpoint breaks as well: so that the answer names what was edited.
   if (auto ok = check_peer(*parts, verified->certificate.claims); !ok) return ok.error();
   if (auto ok = check_signature(*parts, text, verified->certificate); !ok) return ok.error();
-  if (auto ok = check_lists(check, *verified); !ok) return ok.error();
+  auto not_revoked_at = check_lists(check, *verified);
+  if (!not_revoked_at) return not_revoked_at.error();
 
   GenuineProfile profile;
+  profile.not_revoked_at = *not_revoked_at;
+  profile.on_genuine_list = check.genuine_list.has_value();
   auto issued = time_of(*parts, "issued");
   if (!issued) return issued.error();
   if (!*issued) return refuse("form", "\"# sanad-issued\" is missing");
@@ -459,7 +468,13 @@ Result<GenuineProfile> verify_profile(std::string_view text, const ProfileCheck&
 }
 
 std::string explain_profile(const GenuineProfile& profile) {
-  return "genuine: " + sentence_for_client(profile.verified) + "\n" + recorded(profile.retention_days) + "\n";
+  std::string since;
+  if (profile.not_revoked_at) since = "not revoked: its issuer's list of " + to_date(*profile.not_revoked_at);
+  if (profile.on_genuine_list) since += (since.empty() ? "" : ", and ") + std::string{"named by the list of the genuine"};
+  if (since.empty() && profile.verified.level != Level::self)
+    since = "whether its issuer has revoked it since was not asked: --crl FILE, --list FILE";
+  if (!since.empty()) since += "\n";
+  return "genuine: " + sentence_for_client(profile.verified) + "\n" + since + recorded(profile.retention_days) + "\n";
 }
 
 }  // namespace sanad::registration

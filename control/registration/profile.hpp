@@ -77,6 +77,8 @@ struct GenuineProfile {
   std::optional<WallTime> expires_at;
   std::uint64_t sequence = 0;
   int retention_days = 0;
+  std::optional<WallTime> not_revoked_at;  // when the revocation list that was given was issued
+  bool on_genuine_list = false;            // a list was given, and names the gateway
 };
 
 // Whether a genuine gateway wrote `text`. Each failure has its own message, and `field` names the check that failed:
@@ -88,7 +90,8 @@ struct GenuineProfile {
 // "expires" (the profile's own end).
 Result<GenuineProfile> verify_profile(std::string_view text, const ProfileCheck& check);
 
-// "genuine: run by Example Software (Pvt) Ltd, ..." and "recorded about you: ...", one line each.
+// "genuine: run by Example Software (Pvt) Ltd, ...", what is known of a revocation since, and "recorded about you: ...", one line
+// each.
 std::string explain_profile(const GenuineProfile& profile);
 
 }  // namespace sanad::registration

@@ -28,6 +28,7 @@ class ProfileVerify : public ::testing::Test {
     claims.authority = "PTA";
     claims.regime = "pta-self-registration";
     claims.purpose = "staff access";
+    claims.reference = "24-7781";
     claims.wireguard_key = wg::derive_public_key(gateway_private).value();
     claims.listen_ports = {51820};
     claims.gateway_id = "example-khi-1";
@@ -96,6 +97,42 @@ TEST_F(ProfileVerify, AnOlderProfileIsRefusedAndNoTrustIsAUsageError) {
   EXPECT_EQ(verify({"--trust", directory_.at("root.pem"), "--least-sequence", "3"}).exit, 0);
   EXPECT_EQ(verify({}).exit, 2);
   EXPECT_EQ(verify({"--pin", "zz"}).exit, 2);
+}
+
+TEST_F(ProfileVerify, TheWordForProgramsHasWhoLevelReferenceAndDates) {
+  const Ran ran = verify({"--trust", directory_.at("root.pem"), "--json"});
+  ASSERT_EQ(ran.exit, 0) << ran.err;
+  for (const char* part :
+       {R"("legal_name":"Example Software (Pvt) Ltd")", R"("level":"company")", R"("confirmed_by":"Example Root")",
+        R"("reference":"24-7781")", R"("confirmed_at":"2)", R"("valid_until":"2)", R"("not_revoked_at":null)", R"("sequence":3)"})
+    EXPECT_NE(ran.out.find(part), std::string::npos) << part << " not in: " << ran.out;
+}
+
+TEST_F(ProfileVerify, RegulatorIsSaidOnlyWhenARegulatorsAnchorIsTrusted) {
+  for (const char* level : {"company", "association"}) {
+    const Ran ran = verify({"--trust", directory_.at("root.pem"), "--level", level});
+    EXPECT_EQ(ran.out.find("regulator"), std::string::npos) << ran.out;
+  }
+  EXPECT_NE(verify({"--trust", directory_.at("root.pem"), "--level", "regulator"}).out.find("the regulator Example Root"),
+            std::string::npos);
+}
+
+TEST_F(ProfileVerify, AsAQrCodeTheWholeIfItFitsElseTheBareSettingsAndThatIsSaid) {
+  Terminal terminal;
+  const auto drawn = [&](std::size_t columns) {
+    terminal.columns = columns;
+    return run(directory_.at("admin.sock"), {"peer", "profile", "--file", directory_.at("profile.conf"), "--qr"}, terminal);
+  };
+  const Ran whole = drawn(1000);
+  ASSERT_EQ(whole.exit, 0) << whole.err;
+  EXPECT_TRUE(whole.err.empty()) << whole.err;
+  const Ran bare = drawn(80);
+  ASSERT_EQ(bare.exit, 0) << bare.err;
+  EXPECT_EQ(bare.err, "(without the lines about the registration, which the file has)\n");
+  EXPECT_LT(bare.out.size(), whole.out.size());
+  const Ran neither = drawn(20);
+  EXPECT_EQ(neither.exit, 1);
+  EXPECT_NE(neither.err.find("columns, the terminal has 20"), std::string::npos) << neither.err;
 }
 
 }  // namespace

@@ -162,6 +162,7 @@ TEST(Profile, AGenuineOneIsExplained) {
         "genuine: run by Example Software (Pvt) Ltd, registration confirmed by P@SHA on 2026-11-01, reference 24-7781, valid "
         "until "
         "2027-11-30\n"
+        "whether its issuer has revoked it since was not asked: --crl FILE, --list FILE\n"
         "recorded about you: when you connect and disconnect, from which address, how many bytes. Never what you do. Kept 365 "
         "days.\n");
   }
