@@ -44,7 +44,7 @@ constexpr std::pair<std::string_view, std::string_view> kOptions[] = {
 };
 
 std::string option_of(std::string_view field) {
-  const std::string_view base = field.substr(0, field.find('['));
+  const std::string_view base = field.substr(0, field.find_first_of(field.starts_with("certificate_pem.") ? "." : "["));
   for (const auto& [name, option] : kOptions) {
     if (name == base) return std::string(option);
   }

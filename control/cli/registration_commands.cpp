@@ -17,6 +17,33 @@
 namespace sanad::cli {
 namespace {
 
+// What scripts see of a certificate that is not installed: one exit status for each way. Listed in --help.
+struct Fault {
+  std::string_view field;  // as the daemon names it
+  int exit;
+  std::string_view meaning;
+};
+constexpr Fault kFaults[] = {
+    {"certificate_pem", 10, "no certificate of the profile: not PEM, bytes too many, a claim missing or malformed"},
+    {"certificate_pem.strength", 11, "a weak key or signature"},
+    {"certificate_pem.usage", 12, "its usage is not a gateway's"},
+    {"certificate_pem.extension", 13, "a critical extension that nobody here knows"},
+    {"certificate_pem.issuer", 14, "nobody trusted issued it"},
+    {"certificate_pem.signature", 15, "edited: its signature does not fit"},
+    {"certificate_pem.chain", 16, "its chain is not allowed, or too long"},
+    {"certificate_pem.dates", 17, "expired, or not yet valid"},
+    {"certificate_pem.key", 18, "for another registration key"},
+    {"certificate_pem.wireguard_key", 19, "for another WireGuard key"},
+    {"certificate_pem.facts", 20, "its port or addresses are not this gateway's"},
+    {"certificate_pem.request", 21, "not what was asked for"},
+};
+
+std::string exit_statuses() {
+  std::string text = "Exit status of a refusal:\n";
+  for (const Fault& fault : kFaults) text += "  " + std::to_string(fault.exit) + "  " + std::string(fault.meaning) + "\n";
+  return text;
+}
+
 struct ShowOptions {
   bool json = false, pem = false;
 };
@@ -38,7 +65,8 @@ void tell_standing(Context& context, const json::value& standing) {
   line("registration", shown(standing, "sentence"));
   line("standing", standing_text(context, standing));
   for (const auto& finding : array_at(standing, "findings")) line("", shown(finding, "code") + ": " + shown(finding, "detail"));
-  if (text_at(standing, "standing") != "unregistered") line("revocation", revocation_text(context, standing));
+  if (text_at(standing, "standing") != "unregistered" && find(standing, "revocation") != nullptr)
+    line("revocation", revocation_text(context, standing));
 }
 
 std::string list_text(const json::value& list, WallTime now) {
@@ -50,7 +78,8 @@ std::string list_text(const json::value& list, WallTime now) {
   const std::string problem = text_at(list, "problem");
   if (problem.empty()) return text;
   const auto since = time_at(list, "failing_since");
-  return text + (read ? "; " : "never read; ") + (since ? "failing since " + show_time(*since, now) : "failing") + ": " + safe(problem);
+  return text + (read ? "; " : "never read; ") + (since ? "failing since " + show_time(*since, now) : "failing") + ": " +
+         safe(problem);
 }
 
 Outcome<void> show(Context& context, const ShowOptions& options) {
@@ -116,7 +145,11 @@ Outcome<json::value> moment(Context& context, const std::string& text, std::stri
 
 Outcome<void> install(Context& context, const InstallOptions& options) {
   auto pem = read_file(options.certificate, registration::kMaxPem);
-  if (!pem) return failure_of(pem.error());
+  if (!pem) {
+    Failure failure = failure_of(pem.error());
+    if (pem.error().code == Errc::invalid_argument) failure.exit = static_cast<Exit>(kFaults[0].exit);  // larger than any chain
+    return failure;
+  }
   if (pem->find("PRIVATE KEY") != std::string::npos) {
     return Failure{Exit::usage, options.certificate + " holds a private key, which must not leave its file",
                    "Give the certificate alone"};
@@ -130,7 +163,12 @@ Outcome<void> install(Context& context, const InstallOptions& options) {
     if (!time) return time.error();
     body["authority_valid_until"] = *time;
   }
-  return changed(context, send_json(context.client(), "PUT", "/v1/registration", body), options.json, "installed");
+  auto installed = changed(context, send_json(context.client(), "PUT", "/v1/registration", body), options.json, "installed");
+  if (installed) return {};
+  Failure failure = installed.error();
+  for (const Fault& fault : kFaults)
+    if (fault.field == failure.field) failure.exit = static_cast<Exit>(fault.exit);
+  return failure;
 }
 
 Outcome<void> grace(Context& context, const GraceOptions& options) {
@@ -156,7 +194,7 @@ void add_registration_commands(CLI::App& app, Chosen& chosen) {
   add_registration_request_commands(*registration, chosen);
   add_command<InstallOptions>(
       *registration, chosen, "install", "Install a certificate; it is checked first",
-      "sanad registration install gateway.pem --reference 24-7781 --valid-until 2027-11-30",
+      "sanad registration install gateway.pem --reference 24-7781 --valid-until 2027-11-30\n\n" + exit_statuses(),
       [](CLI::App& command, InstallOptions& o) {
         command.add_option("certificate", o.certificate, "PEM: the certificate, then its chain")->required()->type_name("CERT");
         command.add_option("--reference", o.reference, "The authority's reference")->type_name("REFERENCE");

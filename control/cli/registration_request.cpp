@@ -290,6 +290,8 @@ Outcome<void> request(Context& context, const RequestOptions& options) {
               << " documents and their index, encrypted: openssl cms -decrypt -inform DER -binary\n"
               << "  summary.html  to print and to copy from, in the portal's order\n"
               << "  answers.yaml  for the renewal\n"
+              << "  checked here  papers, port and key; addresses are public and this host's: whether the Internet reaches them, "
+                 "nobody tried\n"
               << "  key           " << registration::fingerprint_text(registration::parse_request(*csr)->key_fingerprint) << "\n";
   return record(context, *csr, papers.documents);
 }

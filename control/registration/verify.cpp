@@ -22,7 +22,10 @@ struct OpenAnchor {
   std::string name;
 };
 
-Error refuse(std::string message) { return {Errc::refused_by_policy, std::move(message), "certificate"}; }
+// `fault`: which kind of refusal, "certificate.issuer".
+Error refuse(std::string_view fault, std::string message) {
+  return {Errc::refused_by_policy, std::move(message), "certificate." + std::string{fault}};
+}
 
 Result<std::vector<OpenAnchor>> open_anchors(const std::vector<Anchor>& anchors) {
   std::vector<OpenAnchor> open;
@@ -65,7 +68,7 @@ std::string called(X509* certificate) {
   return summary ? "\"" + summary->name + "\"" : "a certificate of the chain";
 }
 
-std::string plain_words(int error, X509* at) {
+Error in_plain_words(int error, X509* at) {
   const std::string who = called(at);
   switch (error) {
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
@@ -73,56 +76,59 @@ std::string plain_words(int error, X509* at) {
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
     case X509_V_ERR_CERT_UNTRUSTED: {
       auto issuer = at == nullptr ? Result<std::string>{Error{}} : name_text(X509_get_issuer_name(at));
-      return "unknown issuer: " + who + " was issued by " + (issuer ? "\"" + *issuer + "\"" : "somebody") +
-             ", which is not among the trusted";
+      return refuse("issuer", "unknown issuer: " + who + " was issued by " + (issuer ? "\"" + *issuer + "\"" : "somebody") +
+                                  ", which is not among the trusted");
     }
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-      return "unknown issuer: " + who + " only declares itself, and this certificate is not among the trusted";
+      return refuse("issuer", "unknown issuer: " + who + " only declares itself, and this certificate is not among the trusted");
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-      return "unknown issuer: the chain ends in " + who + ", which is not among the trusted";
+      return refuse("issuer", "unknown issuer: the chain ends in " + who + ", which is not among the trusted");
     case X509_V_ERR_CERT_SIGNATURE_FAILURE:
     case X509_V_ERR_UNABLE_TO_DECRYPT_CERT_SIGNATURE:
-      return "broken signature: " + who + " was changed after it was signed, or its issuer did not sign it";
+      return refuse("signature", "broken signature: " + who + " was changed after it was signed, or its issuer did not sign it");
     case X509_V_ERR_INVALID_CA:
     case X509_V_ERR_KEYUSAGE_NO_CERTSIGN:
-      return "not allowed to issue: " + who + " is no issuing certificate";
+      return refuse("chain", "not allowed to issue: " + who + " is no issuing certificate");
     case X509_V_ERR_PATH_LENGTH_EXCEEDED:
-      return "not allowed to issue: more certificates stand below " + who + " than it may have";
+      return refuse("chain", "not allowed to issue: more certificates stand below " + who + " than it may have");
     case X509_V_ERR_CERT_CHAIN_TOO_LONG:
-      return "chain too long: more than five certificates";
+      return refuse("chain", "chain too long: more than five certificates");
     case X509_V_ERR_UNHANDLED_CRITICAL_EXTENSION:
-      return "unknown critical extension in " + who;
+      return refuse("extension", "unknown critical extension in " + who);
     case X509_V_ERR_EE_KEY_TOO_SMALL:
     case X509_V_ERR_CA_KEY_TOO_SMALL:
-      return "weak key in " + who;
+      return refuse("strength", "weak key in " + who);
     case X509_V_ERR_CA_MD_TOO_WEAK:
-      return "weak signature on " + who + ": SHA-256 or stronger is needed";
+      return refuse("strength", "weak signature on " + who + ": SHA-256 or stronger is needed");
     default:
-      return who + " does not verify: " + X509_verify_cert_error_string(error);
+      return refuse("chain", who + " does not verify: " + X509_verify_cert_error_string(error));
   }
 }
 
 // Asked of every certificate of the bundle and the chain, so that the answer is about strength and not a side effect of it.
 Result<void> check_strength(X509* certificate) {
   EVP_PKEY* key = X509_get0_pubkey(certificate);
-  if (auto weakness = weakness_of_key(key)) return refuse("weak key in " + called(certificate) + ": " + *weakness);
+  if (auto weakness = weakness_of_key(key)) return refuse("strength", "weak key in " + called(certificate) + ": " + *weakness);
   int digest = NID_undef;
   int strength = 0;
   // Ed25519 and Ed448 name no digest; the others are judged by it.
   if (X509_get_signature_info(certificate, &digest, nullptr, &strength, nullptr) != 1) {
-    return refuse("weak signature on " + called(certificate) + ": an algorithm that is not known here");
+    return refuse("strength", "weak signature on " + called(certificate) + ": an algorithm that is not known here");
   }
-  if (strength < 112) return refuse("weak signature on " + called(certificate) + ": SHA-256 or stronger is needed");
+  if (strength < 112) return refuse("strength", "weak signature on " + called(certificate) + ": SHA-256 or stronger is needed");
   return {};
 }
 
 Result<void> check_usage(X509* leaf) {
-  if ((X509_get_extension_flags(leaf) & EXFLAG_INVALID) != 0) return refuse("an extension of " + called(leaf) + " is malformed");
-  if (X509_check_ca(leaf) != 0) return refuse("wrong usage: an issuing certificate is not a gateway's");
+  if ((X509_get_extension_flags(leaf) & EXFLAG_INVALID) != 0)
+    return refuse("extension", "an extension of " + called(leaf) + " is malformed");
+  // X509_check_ca() alone says no of a certificate with CA:TRUE whose key usage has no keyCertSign.
+  if (X509_check_ca(leaf) != 0 || (X509_get_extension_flags(leaf) & EXFLAG_CA) != 0)
+    return refuse("usage", "wrong usage: an issuing certificate is not a gateway's");
   // X509_get_key_usage answers "all" when the extension is missing; the profile asks for it.
   const std::uint32_t usage = X509_get_key_usage(leaf);
   if (usage == UINT32_MAX || (usage & KU_DIGITAL_SIGNATURE) == 0) {
-    return refuse("wrong usage: the certificate is not for digital signatures");
+    return refuse("usage", "wrong usage: the certificate is not for digital signatures");
   }
   return {};
 }
@@ -214,7 +220,7 @@ Result<Verified> verify(std::string_view chain_pem, const std::vector<Anchor>& a
   if (X509_verify_cert(context.get()) != 1) {
     const int error = X509_STORE_CTX_get_error(context.get());
     (void)from_openssl("");
-    return refuse(plain_words(error, X509_STORE_CTX_get_current_cert(context.get())));
+    return in_plain_words(error, X509_STORE_CTX_get_current_cert(context.get()));
   }
   const OpenAnchor* anchor = nullptr;
   auto path = trusted_path(context, *open, anchor);
@@ -226,13 +232,14 @@ Result<Verified> verify(std::string_view chain_pem, const std::vector<Anchor>& a
 }
 
 Result<void> check_dates(const Verified& verified, WallTime now) {
-  if (now < verified.not_before) return refuse("not valid before " + to_date(verified.not_before));
+  if (now < verified.not_before) return refuse("dates", "not valid before " + to_date(verified.not_before));
   if (now > verified.not_after) {
-    if (verified.ends_first == verified.certificate.subject) return refuse("expired on " + to_date(verified.not_after));
-    return refuse("its issuer \"" + verified.ends_first + "\" expired on " + to_date(verified.not_after));
+    if (verified.ends_first == verified.certificate.subject) return refuse("dates", "expired on " + to_date(verified.not_after));
+    return refuse("dates", "its issuer \"" + verified.ends_first + "\" expired on " + to_date(verified.not_after));
   }
   const auto& registration_end = verified.certificate.claims.registration_valid_until;
-  if (registration_end && now > *registration_end) return refuse("the registration ended on " + to_date(*registration_end));
+  if (registration_end && now > *registration_end)
+    return refuse("dates", "the registration ended on " + to_date(*registration_end));
   return {};
 }
 

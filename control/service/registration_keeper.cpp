@@ -78,7 +78,8 @@ Result<RegistrationMaterial> load_material(const config::Registration& settings,
   for (const auto& file : settings.crl_files) {
     // A list that cannot be read is a finding of the standing, not a reason to fail: check_crl() calls empty text unavailable.
     auto crl = read_file(file, registration::kMaxCrl);
-    out.crls.push_back({file.string(), crl ? std::move(*crl) : std::string{}, crl ? std::string{} : crl.error().message, now().wall});
+    out.crls.push_back(
+        {file.string(), crl ? std::move(*crl) : std::string{}, crl ? std::string{} : crl.error().message, now().wall});
   }
   out.public_addresses = settings.public_addresses;
   if (out.public_addresses.empty()) {
@@ -127,13 +128,14 @@ Result<registration::Verified> RegistrationKeeper::check(std::string_view chain_
   if (!verified) return verified.error();
   if (material_.key) {
     if (auto matches = registration::check_key_matches(verified->certificate.pem, *material_.key); !matches)
-      return matches.error();
+      return Error{Errc::invalid_argument, "the certificate is for another registration key than this gateway's",
+                   "certificate.key", "ask for it with this gateway's own request: sanad registration renew"};
   }
   if (verified->certificate.claims.wireguard_key != gateway_key)
     return Error{Errc::invalid_argument,
                  "the certificate is for another WireGuard key (" + verified->certificate.claims.wireguard_key.to_base64() +
                      ") than this gateway's (" + gateway_key.to_base64() + ")",
-                 "certificate_pem", "ask the issuer for a certificate with this gateway's key"};
+                 "certificate.wireguard_key", "ask the issuer for a certificate with this gateway's key"};
   return verified;
 }
 
@@ -220,7 +222,7 @@ RegistrationStatus RegistrationKeeper::status() const {
 }
 
 Result<std::string> RegistrationKeeper::write_profile(registration::ProfileInput input) const {
-  const bool sign = installed_ && material_.key != nullptr;
+  const bool sign = signs_profiles();
   if (sign)
     input.issuer =
         registration::ProfileIssuer{registration::sentence(installed_), current()->certificate_pem, installed_->reference};

@@ -25,7 +25,7 @@ struct RegistrationMaterial {
   std::string certificate_pem;                             // the chain in the configured file; empty when there is none
   std::shared_ptr<const registration::PrivateKeyPem> key;  // null when there is none; shared because material is a copyable value
   std::vector<registration::Anchor> anchors;
-  std::vector<ListReading> crls;  // those in files
+  std::vector<ListReading> crls;            // those in files
   std::vector<IpAddress> public_addresses;  // configured, or the host's own
 };
 
@@ -43,7 +43,8 @@ class RegistrationKeeper {
   void set_history(std::vector<ledger::RegistrationRecord> history) { history_ = std::move(history); }
 
   // Checks a chain as install does: form, chain to a configured anchor (or itself: self level), the registration key, the
-  // gateway's WireGuard key (or the one it is about to have). invalid_argument or refused_by_policy.
+  // gateway's WireGuard key (or the one it is about to have). invalid_argument or refused_by_policy; `field` begins with
+  // "certificate." when the fault is none of its form.
   [[nodiscard]] Result<registration::Verified> check(std::string_view chain_pem) const { return check(chain_pem, gateway_key_); }
   [[nodiscard]] Result<registration::Verified> check(std::string_view chain_pem, const wg::PublicKey& gateway_key) const;
   // What of the live gateway is not as `claims` register it.
@@ -65,6 +66,7 @@ class RegistrationKeeper {
   [[nodiscard]] const std::vector<ledger::RegistrationRecord>& history() const { return history_; }
   [[nodiscard]] const RegistrationMaterial& material() const { return material_; }
 
+  [[nodiscard]] bool signs_profiles() const { return installed_ && material_.key != nullptr; }
   // Signs a client's profile when there is a certificate and its key; else the profile goes out unsigned.
   Result<std::string> write_profile(registration::ProfileInput input) const;
 

@@ -24,10 +24,10 @@ struct History {
   std::uint64_t evidence = 0;
 };
 
-Error differs(std::string_view what, const std::vector<std::string>& differences) {
+Error differs(std::string_view from, std::string_view what, const std::vector<std::string>& differences) {
   std::string text = std::string{what} + ":";
   for (const auto& one : differences) text += "\n  " + one;
-  return {Errc::refused_by_policy, std::move(text), "certificate_pem",
+  return {Errc::refused_by_policy, std::move(text), "certificate_pem." + std::string{from},
           "ask the issuer for another certificate, or put the gateway right; --despite-differences installs it all the same"};
 }
 
@@ -38,7 +38,7 @@ Result<void> check_against_request(ledger::Transaction& txn, const registration:
   if (!request) return {};
   const auto found = registration::differences(request->claims, certified);
   if (found.empty()) return {};
-  return differs("the certificate is not what was asked for", found);
+  return differs("request", "the certificate is not what was asked for", found);
 }
 
 Result<void> check_text(const char* field, const std::string& text, std::size_t max) {
@@ -53,17 +53,14 @@ void Registrations::install(Caller caller, InstallRegistration input, Done<Chang
   if (auto ok = check_text("reference", input.reference.value_or(""), kMaxReference); !ok) return done(ok.error());
   if (auto ok = check_text("note", input.note, kMaxAnnouncement); !ok) return done(ok.error());
   auto verified = gateway_.registration().check(input.certificate_pem);
-  if (!verified) {
-    Error error = verified.error();
-    error.field = "certificate_pem";  // what the caller sent, whichever claim of it is wrong: the message says that
-    return done(error);
-  }
+  if (!verified) return done(about_certificate(verified.error()));
   const auto& claims = verified->certificate.claims;
   if (!input.despite_differences) {
+    if (auto in_date = check_in_date(*verified, now().wall); !in_date) return done(in_date.error());
     std::vector<std::string> wrong;
     for (const auto& finding : gateway_.registration().mismatches(claims, gateway_.registration().gateway_key()))
       wrong.push_back(finding.detail);
-    if (!wrong.empty()) return done(differs("the certificate does not match this gateway", wrong));
+    if (!wrong.empty()) return done(differs("facts", "the certificate does not match this gateway", wrong));
   }
   const std::string fingerprint = hex_encode(verified->certificate.fingerprint);
   gateway_.change<History>(

@@ -3,17 +3,21 @@ and a rogue gateway that passes for none of it. The clock of sanadd and of the r
 clock is not, so everything that looks at sessions happens in the present."""
 
 import datetime
-import glob
+import hashlib
+import io
 import json
 import os
 import re
 import subprocess
+import tarfile
 import unittest
 
+from faketime import clock_moved_by
 from harness import CONFIG, LabCase
 from lab.gateway import Gateway
 from lab.waiting import until
 from lab.wireguard import Profile
+from sse import Stream
 
 INSIDE = "10.66.0.1"
 WEB = "203.0.113.80"
@@ -55,16 +59,6 @@ http {{
   server {{ listen {web}:80; root {root}; }}
 }}
 """
-
-
-def clock_moved_by(days):
-    """The environment of a program whose clock is so many days off; the monotonic clocks stay true."""
-    if days == 0:
-        return {}
-    libraries = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
-    if not libraries:
-        raise AssertionError("libfaketime is not installed (scripts/setup installs faketime)")
-    return {"LD_PRELOAD": libraries[0], "FAKETIME": f"{days}d", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
 
 
 def date(days):
@@ -133,6 +127,20 @@ class Life(LabCase):
     def wait_for(self, kind, seconds=30):
         return until(lambda: (lambda s: s if s["standing"] == kind else None)(self.registration()), seconds, f"the standing {kind}")
 
+    def told_everywhere(self, kind, words):
+        """A standing is a leaf, an event, a metric and a line of the status."""
+        self.assertEqual(self.gateway.own_events("standing_changed")[-1]["sanad"]["to"], kind)
+        stream = Stream(self.admin.path, "?from=0")
+        try:
+            changes = until(lambda: [e for e in stream.events if "standing_changed" in e["data"] and f'"to":"{kind}"' in e["data"]], 20, "the event")
+            self.assertTrue(changes)
+        finally:
+            stream.close()
+        metrics = re.findall(r'(?m)^sanad_registration_standing\{standing="(\w+)"\} 1$', self.gateway.metrics())
+        self.assertEqual(metrics, [kind])
+        self.assertIn(words, self.sanad("status").stdout)
+        self.assertIn(words, self.sanad("registration", "show").stdout)
+
     def pings(self, person):
         return person.client.host.run("ping", "-n", "-c", "1", "-W", "1", INSIDE, check=False).returncode == 0
 
@@ -168,12 +176,14 @@ class Life(LabCase):
         self.assertNotIn("42101", (self.lab.directory / "application" / "request.csr").read_text())
         request = self.lab.directory / "application" / "request.csr"
 
+        self.the_dossier_opens("answers.yaml")
+
         # ---- confirmed within the company, then by the association ----
         inspected = self.sanad("registrar", "inspect", "--dir", self.company, request).stdout
         self.assertIn("nobody has confirmed", inspected)
         other = self.issue(self.company, self.lab.directory / "other" / "request.csr", "other.pem")
         refused = self.sanad("registration", "install", other, check=False)
-        self.assertEqual(refused.returncode, 1)
+        self.assertEqual(refused.returncode, 21)
         self.assertIn("purpose is not what was asked for", refused.stderr)
         self.sanad("registration", "install", self.issue(self.company, request, "company.pem"))
         self.assertEqual(self.registration()["level"], "company")
@@ -198,7 +208,7 @@ class Life(LabCase):
         self.move_clock(-63)
         standing = self.wait_for("expiring")
         self.assertEqual(self.registration()["action"], "serve")
-        self.assertIn('sanad_registration_standing{standing="expiring"} 1', self.gateway.metrics())
+        self.told_everywhere("expiring", "expiring")
         ayesha.client.ping(INSIDE)
         due = self.sanad("registrar", "list", "--dir", self.association, "--due", "30d").stdout
         self.assertIn("example-khi-1", due)
@@ -216,10 +226,13 @@ class Life(LabCase):
         # ---- past the end: no new peers, the old ones served; an announced grace lifts that; its end brings it back ----
         self.move_clock(-33)
         self.wait_for("expired")
+        self.told_everywhere("expired", "expired: new and re-enabled peers are refused")
         self.assertTrue(self.refuses_new("Too Late"))
         ayesha.client.ping(INSIDE)
         self.sanad("registration", "grace", "--until", date(-20), "--announcement", "https://authority.example/notice-17")
         self.wait_for("grace")
+        self.told_everywhere("grace", "grace")
+        self.assertIn("https://authority.example/notice-17", self.sanad("registration", "show").stdout)
         bilal = self.lab.add_person("Bilal Ahmed", "198.51.100.8", connect=False)
         self.move_clock(-15)
         self.wait_for("expired")
@@ -244,13 +257,30 @@ class Life(LabCase):
         until(lambda: any(f["code"] == "revocation_unavailable" for f in self.registration()["findings"]), 40, "the finding")
         self.assertEqual(self.registration()["standing"], "in_force")
         self.assertTrue(self.pings(bilal))
+        known = self.admin.want("GET", "/v1/registration")
+        self.assertEqual(known["standing"]["revocation"]["status"], "good")
+        [fetched] = known["revocation_lists"]
+        self.assertEqual(fetched["source"], f"http://{WEB}/crl.pem")
+        self.assertLess(fetched["read_at"], fetched["failing_since"])
+        self.assertEqual(known["standing"]["revocation"]["checked_at"], fetched["read_at"])
+        shown = self.sanad("registration", "show").stdout
+        self.assertRegex(shown, r"(?m)^revocation +not revoked, last checked ")
+        self.assertRegex(shown, rf"(?m)^list +http://{WEB}/crl.pem  read .*; failing since .*: \S")
         self.start_web()
+        until(lambda: not self.registration()["findings"] or all(f["code"] != "revocation_unavailable" for f in self.registration()["findings"]),
+              80, "the list to be fetched again")
+
+        # What must come back exactly: the peers as the device has them.
+        served = self.served()
+        self.assertIn(bilal.key, served)
 
         # ---- revoked, over HTTP ----
         self.sanad("registrar", "revoke", "--dir", self.association, "example-khi-1", "--reason", "keyCompromise")
         self.sanad("registrar", "publish", "--dir", self.association)
         standing = self.wait_for("revoked", 90)
         self.assertEqual(standing["action"], "suspend")
+        self.told_everywhere("revoked", "revoked: peers are suspended")
+        until(lambda: self.served() == {}, 20, "the peers to leave the device")
         until(lambda: not self.pings(bilal), 20, "the ping to stop")
         ended = until(lambda: (lambda s: s if s["reason"] else None)(self.admin.session(session["id"])), 20, "the session's end")
         self.assertEqual(ended["reason"], "suspended")
@@ -268,6 +298,14 @@ class Life(LabCase):
         self.sanad("registration", "install", self.issue(self.association, renewal, "again.pem"))
         self.wait_for("in_force")
         bilal.client.ping(INSIDE, 60)
+        self.assertEqual(self.served(), served)
+        self.told_everywhere("in_force", "confirmed by Example Association")
+        history = self.sanad("registration", "history").stdout.splitlines()
+        installed = self.admin.want("GET", "/v1/registration")["history"]
+        self.assertEqual(len(history), len(installed))
+        self.assertIn("on, in force", history[-1])
+        for line, entry, following in zip(history, installed, installed[1:]):
+            self.assertIn(f"records #{entry['from_index']} to #{following['from_index'] - 1}  {entry['fingerprint']}", line)
         changes = [leaf["sanad"]["to"] for leaf in self.gateway.own_events("standing_changed")]
         for kind in ("in_force", "expiring", "expired", "grace", "revoked"):
             self.assertIn(kind, changes)
@@ -275,6 +313,35 @@ class Life(LabCase):
         self.sanad("log", "verify", self.association / "log")
 
         self.the_key_is_changed(bilal, renewal)
+
+    def the_dossier_opens(self, answers):
+        """For who has the passphrase, or is the recipient; and holds what was given."""
+        papers = self.lab.directory / "papers"
+
+        def openssl(*arguments):
+            return subprocess.run(["openssl", *map(str, arguments)], cwd=papers, check=True, capture_output=True).stdout
+
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "reader.key", "-subj", "/CN=Reader", "-out", "reader.pem")
+        self.sanad("registration", "request", "--config", self.gateway.config, "--answers", papers / answers, "--recipient",
+                   papers / "reader.pem", "--out", self.lab.directory / "to-reader")
+        # What the others are held against is the application made first.
+        self.apply(answers, "application")
+        opened = ("cms", "-decrypt", "-inform", "DER", "-binary", "-in")
+        for archive in (
+            openssl(*opened, self.lab.directory / "application" / "dossier.cms", "-pwri_password", "a long passphrase"),
+            openssl(*opened, self.lab.directory / "to-reader" / "dossier.cms", "-inkey", "reader.key"),
+        ):
+            with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+                names = tar.getnames()
+                self.assertEqual(names[:4], ["index.json", "request.csr", "summary.html", "answers.yaml"])
+                index = json.load(tar.extractfile("index.json"))
+                scans = {name: tar.extractfile(name).read() for name in names if name.startswith("documents/")}
+            hashes = {document["sha256"] for document in index["documents"]}
+            self.assertEqual({hashlib.sha256(scan).hexdigest() for scan in scans.values()}, hashes)
+            self.assertEqual(len(hashes), 3)
+        page = (self.lab.directory / "application" / "summary.html").read_text()
+        self.assertLess(page.index("Service provider"), page.index("Subscriber ID"))
+        self.assertIn("@page", page)
 
     def the_key_is_changed(self, bilal, renewal):
         old_key = self.dump_key()
@@ -317,6 +384,11 @@ class Life(LabCase):
         self.move_clock(0)
         self.wait_for("in_force")
         bilal.client.ping(INSIDE, 60)
+
+    def served(self):
+        """What the device has of each peer, but for what traffic changes."""
+        lines = self.gateway.host.run("wg", "show", self.gateway.interface, "dump").stdout.splitlines()[1:]
+        return {key: (psk, allowed, keepalive) for key, psk, _, allowed, _, _, _, keepalive in (line.split("\t") for line in lines)}
 
     def dump_key(self):
         return self.gateway.host.run("wg", "show", self.gateway.interface, "public-key").stdout.strip()

@@ -191,6 +191,8 @@ TEST(Verify, UsageIsChecked) {
   EXPECT_EQ(try_it({{NID_key_usage, "critical,keyEncipherment"}}), "wrong usage: the certificate is not for digital signatures");
   EXPECT_EQ(try_it({{NID_basic_constraints, "critical,CA:TRUE"}, {NID_key_usage, "critical,digitalSignature,keyCertSign"}}),
             "wrong usage: an issuing certificate is not a gateway's");
+  EXPECT_EQ(try_it({{NID_basic_constraints, "critical,CA:TRUE"}, {NID_key_usage, "critical,digitalSignature"}}),
+            "wrong usage: an issuing certificate is not a gateway's");
   EXPECT_NE(try_it({{NID_key_usage, "critical,digitalSignature"}, {NID_name_constraints, "critical,permitted;DNS:example.com"}}),
             "");
 }

@@ -75,7 +75,7 @@ TEST_F(Keeper, WrongKeysAreRefused) {
   const auto wrong_device = keeper_.check(other_device.pem);
   ASSERT_FALSE(wrong_device);
   EXPECT_EQ(wrong_device.error().code, Errc::invalid_argument);
-  EXPECT_EQ(wrong_device.error().field, "certificate_pem");
+  EXPECT_EQ(wrong_device.error().field, "certificate.wireguard_key");
   keeper_.set_material(material(self_declared()));  // the registration key of another certificate
   EXPECT_FALSE(keeper_.check(gateway.pem));
 }
