@@ -245,6 +245,7 @@ json::object registration_json(const service::RegistrationStatus& status) {
 json::object rotation_json(const service::RotationStatus& status) {
   json::object out;
   out["public_key"] = status.public_key.to_base64();
+  out["registered"] = status.registered;
   out["next_key"] = status.next_key ? json::value(status.next_key->to_base64()) : json::value(nullptr);
   out["rotated_at"] = status.rotated ? json::value(to_rfc3339(*status.rotated)) : json::value(nullptr);
   out["peers"] = status.peers;

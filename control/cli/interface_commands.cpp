@@ -30,7 +30,7 @@ struct KeyOptions {
 
 struct RotateOptions {
   std::string interface = "wg0", certificate, reference, profiles, config = "/etc/sanad/sanad.yaml", request = "next-key.csr";
-  bool despite = false, json = false;
+  bool now = false, despite = false, json = false;
 };
 
 void tell(Context& context, const json::value& status, const std::string& interface) {
@@ -38,7 +38,9 @@ void tell(Context& context, const json::value& status, const std::string& interf
     context.out << pad_right(name, 10) << value << "\n";
   };
   line("key", shown(status, "public_key"));
-  if (find(status, "next_key") != nullptr) line("next key", shown(status, "next_key") + ", waiting for its certificate");
+  if (find(status, "next_key") != nullptr)
+    line("next key",
+         shown(status, "next_key") + (bool_at(status, "registered") ? ", waiting for its certificate" : ", not in use yet"));
   const auto rotated = time_at(status, "rotated_at");
   if (!rotated) return;
   const auto& waiting = array_at(status, "waiting");
@@ -52,7 +54,12 @@ void tell(Context& context, const json::value& status, const std::string& interf
   Table table({{"PEER"}, {"ID"}, {"NEEDS PROFILE", Align::right}});
   for (const auto& peer : waiting)
     table.add({text_at(peer, "name"), text_at(peer, "id"), std::to_string(int_at(peer, "sequence"))});
-  context.out << table.render() << "Write them: sanad interface rotate-key " << safe(interface) << " --profiles DIR\n";
+  context.out << table.render();
+  if (bool_at(status, "registered"))
+    context.out << "Write them: sanad interface rotate-key " << safe(interface) << " --profiles DIR\n";
+  else
+    context.out << "No profile is signed for this interface: each client needs PublicKey = " << shown(status, "public_key")
+                << " by hand\n";
 }
 
 Outcome<void> key(Context& context, const KeyOptions& options) {
@@ -95,6 +102,17 @@ Outcome<void> begin(Context& context, const RotateOptions& options) {
   auto status = send_json(context.client(), "POST", "/v1/interfaces/" + options.interface + "/next-key", json::value(nullptr));
   if (!status) return status.error();
   const std::string next_key = text_at(*status, "next_key");
+  if (!bool_at(*status, "registered")) {
+    if (options.json)
+      context.out << to_line(*status) << "\n";
+    else
+      context.out << "made the next key of " << safe(options.interface) << ": " << safe(next_key) << "   evidence #"
+                  << int_at(*status, "evidence.index") << "\n"
+                  << "The registration does not name this interface's key, so nobody has to confirm the new one.\n"
+                  << "The old key serves on until you take the new one into use:\n"
+                  << "  sanad interface rotate-key " << safe(options.interface) << " --now\n";
+    return {};
+  }
   auto request = next_request(context, options, next_key);
   if (!request) return request.error();
   if (auto written = write_file_durably(options.request, *request, 0644); !written) return failure_of(written.error());
@@ -112,9 +130,12 @@ Outcome<void> begin(Context& context, const RotateOptions& options) {
 }
 
 Outcome<void> finish(Context& context, const RotateOptions& options) {
-  auto pem = read_file(options.certificate, registration::kMaxPem);
-  if (!pem) return failure_of(pem.error());
-  json::object body{{"certificate_pem", *pem}};
+  json::object body;
+  if (!options.certificate.empty()) {
+    auto pem = read_file(options.certificate, registration::kMaxPem);
+    if (!pem) return failure_of(pem.error());
+    body["certificate_pem"] = *pem;
+  }
   if (!options.reference.empty()) body["reference"] = options.reference;
   if (options.despite) body["despite_differences"] = true;
   auto status = send_json(context.client(), "POST", "/v1/interfaces/" + options.interface + "/rotate-key", body);
@@ -147,7 +168,7 @@ Outcome<void> write_profiles(Context& context, const RotateOptions& options) {
 
 Outcome<void> rotate(Context& context, const RotateOptions& options) {
   if (!options.profiles.empty()) return write_profiles(context, options);
-  if (!options.certificate.empty()) return finish(context, options);
+  if (options.now || !options.certificate.empty()) return finish(context, options);
   return begin(context, options);
 }
 
@@ -174,6 +195,7 @@ void add_interface_commands(CLI::App& app, Chosen& chosen) {
             ->type_name("FILE");
         command.add_option("--certificate", o.certificate, "Second step: the certificate for the new key, then its chain")
             ->type_name("CERT");
+        command.add_flag("--now", o.now, "Second step for an interface whose key the registration does not name");
         command.add_option("--reference", o.reference, "The authority's reference")->type_name("REFERENCE");
         command.add_option("--profiles", o.profiles, "Third step: write the new profiles of those who need them")
             ->type_name("DIR");

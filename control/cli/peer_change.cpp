@@ -163,7 +163,13 @@ Outcome<void> add(Context& context, const AddOptions& options) {
     told << "added  " << shown(*answer, "peer.name") << "  " << inside(*find(*answer, "peer")) << "   expires "
          << (expires ? show_time(*expires, context.now()) : "never") << evidence_of(*answer) << "\n";
   }
-  if (profile.empty()) return {};
+  if (profile.empty()) {
+    const std::string problem = text_at(*answer, "profile_problem");
+    if (!problem.empty() && (file || to_stdout || options.qr))
+      return Failure{Exit::failure, "the peer is added, but there is no profile for it: " + problem};
+    if (!problem.empty()) told << "no profile: " << safe(problem) << "\n";
+    return {};
+  }
   if (file) {
     if (auto kept = file->keep(profile); !kept) {
       // Printed rather than lost: the peer exists now and its key is nowhere else.

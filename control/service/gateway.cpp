@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "control/registration/certificate.hpp"
 #include "control/service/backend.hpp"
 #include "control/service/expiry_warnings.hpp"
+#include "control/service/interface_keys.hpp"
 #include "control/service/log_registrations.hpp"
 #include "control/service/observation_record.hpp"
 #include "gateway/base/durable_file.hpp"
@@ -35,6 +37,14 @@ std::optional<WallTime> written_at(const std::filesystem::path& file) {
   struct stat found {};
   if (::stat(file.c_str(), &found) != 0) return std::nullopt;
   return WallTime{std::int64_t{found.st_mtim.tv_sec} * 1'000'000'000 + found.st_mtim.tv_nsec};
+}
+
+// Of a chain's first certificate, hex; empty when it is none.
+std::string fingerprint_of(std::string_view chain_pem) {
+  const auto chain = registration::split_chain(chain_pem);
+  if (!chain) return {};
+  const auto leaf = registration::parse_summary(chain->front());
+  return leaf ? hex_encode(leaf->fingerprint) : std::string{};
 }
 
 std::vector<std::string> interface_names(const config::Config& config) {
@@ -115,17 +125,45 @@ void Gateway::start(std::function<void(Result<void>)> ready) {
       [names = interface_names(config_), boot_id = boot_id_](ledger::Transaction& txn) { return remember(txn, names, boot_id); },
       [this, ready = std::move(ready)](Result<Remembered> remembered) {
         if (!remembered) return ready(std::move(remembered).error().within("couldn't read the state"));
+        auto keys = std::move(remembered->keys);
         restore(std::move(*remembered));
-        reload_material([this, ready](Result<void> loaded) {
-          if (!loaded) return ready(std::move(loaded).error());
-          install_from_file([this, ready](Result<void> installed) {
-            if (!installed)
-              log::warn("the registration certificate in {} is not used: {}", config_.registration.certificate.string(),
-                        installed.error().message);
-            load_kept_lists([this, ready] { start_interfaces(ready); });
+        recover_keys(std::move(keys), [this, ready] {
+          reload_material([this, ready](Result<void> loaded) {
+            if (!loaded) return ready(std::move(loaded).error());
+            install_from_file([this, ready](Result<void> installed) {
+              if (!installed)
+                log::warn("the registration certificate in {} is not used: {}", config_.registration.certificate.string(),
+                          installed.error().message);
+              load_kept_lists([this, ready] { start_interfaces(ready); });
+            });
           });
         });
       });
+}
+
+// A kill came between the commit of a rotation and the rename of its key's file.
+void Gateway::recover_keys(std::map<std::string, std::string> committed, std::function<void()> next) {
+  std::map<std::string, std::pair<KeyFiles, std::string>> missing;
+  for (const auto& one : interfaces_) {
+    const std::string& digest = committed[one->settings().name];
+    if (!digest.empty() && digest != digest_of(one->public_key()))
+      missing.emplace(one->settings().name, std::pair{key_files(one->settings()), digest});
+  }
+  if (missing.empty()) return next();
+  device_.post([this, &loop = loop_, missing = std::move(missing), next = std::move(next)] {
+    std::map<std::string, InterfaceKey> found;
+    for (const auto& [name, wanted] : missing)
+      if (auto key = recover_key(wanted.first, wanted.second)) found.emplace(name, *key);
+    boost::asio::post(loop, [this, found = std::move(found), next] {
+      for (const auto& [name, key] : found) {
+        log::info("{}: the key that was taken into use before the last end is in its place now", name);
+        InterfaceLoop* one = interface(name);
+        one->set_device(key.key, key.public_key);
+        if (one == interfaces_.front().get()) registration_.set_gateway_key(key.public_key);
+      }
+      next();
+    });
+  });
 }
 
 Result<Gateway::Remembered> Gateway::remember(ledger::Transaction& txn, const std::vector<std::string>& names,
@@ -135,6 +173,7 @@ Result<Gateway::Remembered> Gateway::remember(ledger::Transaction& txn, const st
   out.standing = txn.meta(kMetaStanding).value_or("");
   const bool same_boot = txn.meta(ledger::kMetaBootId) == boot_id;
   for (const auto& name : names) {
+    out.keys[name] = txn.meta(kMetaKeyInUsePrefix + name).value_or("");
     InterfaceLoop::Restored restored;
     restored.same_boot = same_boot;
     restored.identity = txn.meta(ledger::kMetaDeviceIdentityPrefix + name).value_or("");
@@ -186,11 +225,19 @@ void Gateway::reload_material(std::function<void(Result<void>)> done) {
 void Gateway::install_from_file(std::function<void(Result<void>)> next) {
   const std::string& pem = registration_.material().certificate_pem;
   if (pem.empty()) return next({});
+  const auto& history = registration_.history();
+  const std::string fingerprint = fingerprint_of(pem);
+  const bool known = std::any_of(history.begin(), history.end(), [&](const auto& r) { return r.fingerprint == fingerprint; });
+  if (known) {
+    // The ledger is what counts. An older one in the file: a kill came before the newer one was written there.
+    if (history.back().fingerprint != fingerprint)
+      device_.post([newest = history.back().certificate_pem, path = config_.registration.certificate] {
+        if (auto written = write_file_durably(path, newest, 0644); !written) log::warn("{}", written.error().message);
+      });
+    return next({});
+  }
   auto verified = registration_.check(pem);
   if (!verified) return next(verified.error());
-  const std::string fingerprint = hex_encode(verified->certificate.fingerprint);
-  for (const auto& record : registration_.history())
-    if (record.fingerprint == fingerprint) return next({});
   using History = std::vector<ledger::RegistrationRecord>;
   change<History>(
       [pem, fingerprint, reporter = reporter()](ledger::Transaction& txn) -> Result<History> {
@@ -204,9 +251,9 @@ void Gateway::install_from_file(std::function<void(Result<void>)> next) {
         txn.put_registration(record);
         return txn.registration_history();
       },
-      [this, next](Result<History> history) {
-        if (!history) return next(history.error());
-        registration_.set_history(std::move(*history));
+      [this, next](Result<History> now_known) {
+        if (!now_known) return next(now_known.error());
+        registration_.set_history(std::move(*now_known));
         next({});
       });
 }
@@ -573,12 +620,16 @@ void Gateway::apply_config(config::Config config, uid_t by) {
   device_.post([rules = host_rules_, copy = config_] { rules->configure(copy); });
   host_.cancel();
   check_host();
+  reread_registration();
+  if (on_config) on_config(config_);
+}
+
+void Gateway::reread_registration() {
   reload_material([this](Result<void> loaded) {
     if (!loaded) log::warn("{}", loaded.error().message);
     judge_registration();
   });
   fetch_lists();
-  if (on_config) on_config(config_);
 }
 
 std::uint64_t Gateway::subscribe(std::function<void()> wake) {

@@ -91,6 +91,8 @@ class Gateway {
   // After an installation, a grace or new files: judge, record a change, act on it.
   void judge_registration();
   void reload_material(std::function<void(Result<void>)> done);
+  // Anchors, lists and keys may have changed under the names that the configuration has for them.
+  void reread_registration();
   // Takes a new private key for one of the interfaces into use.
   void change_key(InterfaceLoop& interface, const wg::PrivateKey& key, const wg::PublicKey& public_key);
   // Applies a configuration that passed all checks, at the request of `by`.
@@ -127,12 +129,14 @@ class Gateway {
   struct Remembered {
     std::vector<ledger::RegistrationRecord> registrations;
     std::string standing;
+    std::map<std::string, std::string> keys;  // by interface: digest of the key that a rotation took into use
     std::map<std::string, InterfaceLoop::Restored> interfaces;
     std::map<std::string, std::vector<ledger::PeerRecord>> peers;
   };
   static Result<Remembered> remember(ledger::Transaction& txn, const std::vector<std::string>& names, const std::string& boot_id);
 
   void restore(Remembered remembered);
+  void recover_keys(std::map<std::string, std::string> committed, std::function<void()> next);
   void install_from_file(std::function<void(Result<void>)> next);
   void start_interfaces(std::function<void(Result<void>)> ready);
   void watch_links();

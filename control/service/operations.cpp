@@ -54,7 +54,10 @@ void Operations::reload(Caller caller, Done<Reloaded> done) {
           [this, out = std::move(out), config = std::move(*loaded), by = caller.actor.uid,
            done](Result<std::uint64_t> index) mutable {
             if (!index) return done(index.error());
-            if (!out.changed.empty()) gateway_.apply_config(std::move(config), by);
+            if (!out.changed.empty())
+              gateway_.apply_config(std::move(config), by);
+            else
+              gateway_.reread_registration();
             out.evidence = *index;
             done(std::move(out));
           });

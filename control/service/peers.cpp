@@ -27,6 +27,14 @@ Result<std::string> profile_of(Gateway& gateway, const ledger::PeerRecord& peer,
   const InterfaceLoop* one = gateway.interface(peer.interface);
   if (one == nullptr) return Error{Errc::not_found, "interface " + peer.interface + " is not configured any more"};
   const auto& client = one->settings().client;
+  const InterfaceLoop& first = *gateway.interfaces().front();
+  if (one != &first && gateway.registration().signs_profiles())
+    return Error{Errc::refused_by_policy,
+                 "the registration names the key of " + first.settings().name + ", not of " + peer.interface +
+                     ": a profile for it would pass for nobody's, so none is written",
+                 "interface",
+                 "set its client up by hand: PublicKey = " + one->public_key().to_base64() +
+                     ", Endpoint = " + client.endpoint_host + ":" + std::to_string(client.endpoint_port)};
   registration::ProfileInput in;
   in.gateway_name = client.name;
   in.device_name = peer.name();
@@ -53,6 +61,20 @@ Result<std::string> profile_of(Gateway& gateway, const ledger::PeerRecord& peer,
   auto text = gateway.registration().write_profile(std::move(in));
   if (!text) return std::move(text).error().within("couldn't write the profile");
   return text;
+}
+
+// Whether a profile could be written for a peer of this interface: asked before a key is made that nothing but the profile shows.
+Result<void> check_profile(Gateway& gateway, const config::Interface& interface) {
+  ledger::PeerRecord trial;
+  trial.interface = interface.name;
+  trial.allowed_ips = interface.pools;
+  if (auto text = profile_of(gateway, trial, std::nullopt, false); !text) {
+    Error error = text.error();
+    error.message += "; and a key made here is shown in the profile alone";
+    error.hint = "let the client make its key and give its public half: sanad peer add ... --public-key KEY";
+    return error;
+  }
+  return {};
 }
 
 // A refusal by the registration's standing; recorded.
@@ -85,6 +107,12 @@ void Peers::add(Caller caller, NewPeer peer, Done<PeerAdded> done) {
   const bool want_profile = peer.profile;
   auto context = add_context(gateway_, caller, place_for(gateway_, peer));
   if (!context) return done(context.error());
+  if (private_key) {
+    if (auto possible = check_profile(gateway_, (*context)->interface); !possible) return done(possible.error());
+    auto narrowed = std::make_shared<AddContext>(**context);
+    std::erase_if(narrowed->others, [this](const config::Interface& other) { return !check_profile(gateway_, other); });
+    context = std::shared_ptr<const AddContext>(std::move(narrowed));
+  }
   auto job = prepare_add(*std::move(context), std::move(peer));
   if (!job) return done(job.error());
   gateway_.change<Stored>(std::move(*job), [this, private_key, want_profile, done = std::move(done)](Result<Stored> stored) {
@@ -96,8 +124,11 @@ void Peers::add(Caller caller, NewPeer peer, Done<PeerAdded> done) {
       gateway_.due_changed();
       if (want_profile) {
         auto profile = profile_of(gateway_, stored->peer, private_key, true);
-        // The peer exists all the same; a profile that cannot be written (no endpoint configured) says so in its place.
-        out.profile = profile ? *profile : "# " + profile.error().message + "\n";
+        // The peer exists all the same.
+        if (profile)
+          out.profile = *profile;
+        else
+          out.profile_problem = profile.error().message + (profile.error().hint.empty() ? "" : "; " + profile.error().hint);
       }
     }
     out.peer = view_of(gateway_, std::move(stored->peer), stored->last_session_at);

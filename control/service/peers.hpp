@@ -46,7 +46,8 @@ struct NewPeer {
 struct PeerAdded {
   PeerView peer;
   std::uint64_t evidence = 0;
-  std::string profile;  // wg-quick text with secrets; empty on an idempotent replay
+  std::string profile;          // wg-quick text with secrets; empty on an idempotent replay
+  std::string profile_problem;  // why none could be written, and what to do
 };
 
 // Unset = leave. An empty optional inside = clear.

@@ -185,11 +185,15 @@ struct RecordRequest {
 // A server key that was changed, and who has not followed yet.
 struct RotationStatus {
   wg::PublicKey public_key;                 // in use
+  bool registered = false;                  // the registration names this interface's key: a new one needs a certificate
   std::optional<wg::PublicKey> next_key;    // made, and waiting for its certificate
   std::optional<WallTime> rotated;          // when the key in use came
   std::vector<ledger::PeerRecord> waiting;  // peers older than that which have not connected since: they hold the old profile
   std::size_t peers = 0;                    // those older than that in all
 };
+
+class InterfaceLoop;
+struct InterfaceKey;
 
 class Registrations {
  public:
@@ -202,15 +206,19 @@ class Registrations {
   void record_request(Caller caller, RecordRequest input, Done<Changed<Sha256>> done);
 
   // key_rotation.cpp. A certificate names the WireGuard key, so a new key needs a new certificate first: next_key() makes the key
-  // beside the one in use, rotate_key() takes its certificate and changes both at once. Errors: not_found (no such interface, no
-  // next key), unsupported (the key is the service manager's), those of install().
+  // beside the one in use, rotate_key() takes its certificate and changes both at once; said again, it answers the same again. Of
+  // an interface whose key the registration does not name (each but the first), rotate_key() takes no certificate. Errors:
+  // not_found (no such interface, no next key), unsupported (the key is the service manager's), those of install().
   void next_key(Caller caller, std::string interface, Done<Changed<RotationStatus>> done);
   void rotate_key(Caller caller, std::string interface, InstallRegistration input, Done<Changed<RotationStatus>> done);
   void rotation(std::string interface, Done<RotationStatus> done);
 
  private:
+  [[nodiscard]] RotationStatus about(const InterfaceLoop& one) const;
+  [[nodiscard]] Result<std::string> check_next(const InstallRegistration& input, const wg::PublicKey& next) const;
   void take_into_use(const Caller& caller, const std::string& interface, const InstallRegistration& input,
-                     const wg::PrivateKey& key, const wg::PublicKey& public_key, const Done<Changed<RotationStatus>>& done);
+                     const InterfaceKey& next, const Done<Changed<RotationStatus>>& done);
+  void answer_again(const std::string& interface, std::uint64_t evidence, const Done<Changed<RotationStatus>>& done);
 
   Gateway& gateway_;
 };

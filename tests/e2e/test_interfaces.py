@@ -6,33 +6,14 @@ from harness import LabCase
 from lab.lab import Person
 from lab.waiting import until
 from lab.wireguard import Profile, dump, new_private_key, public_key_of
-
-SECOND = """\
-  - name: {name}
-    backend: {backend}
-    listen_port: 51830
-    addresses: [10.67.0.1/24]
-    pools: [10.67.0.0/30]
-    private_key_file: {key}
-    client:
-      endpoint: "203.0.113.10:51830"
-"""
+from second_interface import add_second_interface
 
 
 class TwoInterfaces(LabCase):
     @classmethod
     def configure(cls):
         gateway = cls.gateway
-        cls.first, cls.second = gateway.interface, gateway.interface + "b"
-        key = gateway.directory / "second.key"
-        key.write_text(new_private_key() + "\n")
-        key.chmod(0o600)
-        text = gateway.config.read_text()
-        head, mark, rest = text.partition("interfaces:\n")
-        end = next(n for n, line in enumerate(rest.splitlines(keepends=True)) if line.strip() and line[0] not in " #-")
-        lines = rest.splitlines(keepends=True)
-        lines.insert(end, SECOND.format(name=cls.second, backend="auto", key=key))
-        gateway.config.write_text(head + mark + "".join(lines))
+        cls.first, cls.second = gateway.interface, add_second_interface(gateway)
         # Room for one peer in the first, so that the next finds its place in the second.
         gateway.change_config(r"addresses: \[.*10\.66\.0\.1/16.*\]", "addresses: [10.66.0.1/30]")
 
@@ -82,11 +63,18 @@ class TwoInterfaces(LabCase):
         self.assertEqual({name: (i["state"], i["connected"]) for name, i in said.items()}, {self.first: ("up", 1), self.second: ("up", 1)})
 
     def test_3_by_name_and_by_address(self):
-        named = self.admin.add_peer(owner={"name": "Site 1"}, device="router", make_key=True, interface=self.second,
-                                    allowed_ips=["10.67.0.77/32"])["peer"]
-        placed = self.admin.add_peer(owner={"name": "Site 2"}, device="router", make_key=True, allowed_ips=["10.67.0.78/32"])["peer"]
+        def add(name, **options):
+            key = public_key_of(new_private_key())
+            return self.admin.add_peer(owner={"name": name}, device="router", public_key=key, **options)["peer"]
+
+        named = add("Site 1", interface=self.second, allowed_ips=["10.67.0.77/32"])
+        placed = add("Site 2", allowed_ips=["10.67.0.78/32"])
         self.assertEqual((named["interface"], placed["interface"]), (self.second, self.second))
         until(lambda: {named["public_key"], placed["public_key"]} <= set(self.on(self.second)), 10, "both on the second device")
+        # A key made here needs a profile, and the registration names the first interface's key alone: that one is full.
+        full = self.admin.ask("POST", "/v1/peers", {"owner": {"name": "Site 3"}, "device": "router", "make_key": True})
+        self.assertEqual(full.status, 409, full)
+        self.assertIn("no free address is left in 10.66.0.0/30", full.json["detail"])
         wrong = self.admin.ask("POST", "/v1/peers", {"owner": {"name": "X"}, "device": "y", "make_key": True, "interface": "nowhere"})
         self.assertEqual(wrong.status, 400, wrong)
 

@@ -91,8 +91,10 @@ void add_peer(const Context& context, Call call, Reply reply) {
         boost::json::object body;
         body["peer"] = peer_json(added.peer, personal);
         body["evidence"] = evidence_json(added.evidence);
-        if (show_profile)
+        if (show_profile) {
           body["profile"] = added.profile.empty() ? boost::json::value(nullptr) : boost::json::value(added.profile);
+          if (!added.profile_problem.empty()) body["profile_problem"] = added.profile_problem;
+        }
         Response response = json_response(201, body);
         add_etag(response, added.peer);
         response.fields.emplace_back("Location", "/v1/peers/" + added.peer.peer.id);

@@ -30,12 +30,14 @@ service::Done<service::Changed<service::RotationStatus>> rotation_answer(Reply r
   });
 }
 
-Result<service::InstallRegistration> installation_of(std::string_view text) {
+enum class Certificate { required, optional };
+
+Result<service::InstallRegistration> installation_of(std::string_view text, Certificate certificate) {
   const auto object = parse_object(text);
   if (!object) return object.error();
   service::InstallRegistration input;
   ObjectReader in(*object);
-  in.require("certificate_pem");
+  if (certificate == Certificate::required) in.require("certificate_pem");
   input.certificate_pem = in.text("certificate_pem", kPem).value_or("");
   input.reference = in.text_or_null("reference", kReference);
   input.authority_valid_until = in.time_or_null("authority_valid_until").value_or(std::nullopt);
@@ -53,7 +55,7 @@ void get_registration(const Context& context, Call, Reply reply) {
 }
 
 void install_registration(const Context& context, Call call, Reply reply) {
-  auto input = installation_of(call.request.body);
+  auto input = installation_of(call.request.body, Certificate::required);
   if (!input) return reply(problem(input.error()));
   context.services.registrations.install(std::move(call.caller), *std::move(input), standing_answer(std::move(reply)));
 }
@@ -102,7 +104,7 @@ void make_next_key(const Context& context, Call call, Reply reply) {
 }
 
 void rotate_key(const Context& context, Call call, Reply reply) {
-  auto input = installation_of(call.request.body);
+  auto input = installation_of(call.request.body, Certificate::optional);
   if (!input) return reply(problem(input.error()));
   context.services.registrations.rotate_key(std::move(call.caller), std::move(call.id), *std::move(input),
                                             rotation_answer(std::move(reply)));

@@ -42,7 +42,7 @@ void change(Gateway& gateway, Caller caller, const std::string& what, const std:
 void Peers::add(Caller caller, NewPeer peer, Done<PeerAdded> done) {
   gateway_.callers.push_back(std::move(caller));
   gateway_.added.push_back(std::move(peer));
-  PeerAdded added{make_peer(1), 18, "[Interface]\n"};
+  PeerAdded added{make_peer(1), 18, "[Interface]\n", ""};
   done(std::move(added));
 }
 
@@ -51,7 +51,7 @@ void Peers::import(Caller caller, std::vector<ImportLine> lines, bool, Done<Impo
   ImportReport report;
   for (ImportLine& line : lines) {
     if (line.peer) {
-      PeerAdded added{make_peer(static_cast<int>(line.line)), line.line, ""};
+      PeerAdded added{make_peer(static_cast<int>(line.line)), line.line, "", ""};
       report.lines.push_back({line.line, std::move(added)});
       ++report.added;
     } else {
