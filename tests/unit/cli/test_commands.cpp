@@ -279,6 +279,30 @@ TEST_F(Commands, SessionsForPeopleAndPrograms) {
   EXPECT_EQ(sanad({"session", "list", "--active", "--json"}).out, "[]\n");
 }
 
+// A session as it is when its outer address is not told: `owner` and `endpoints` say why.
+std::string session_without_address(const std::string& owner, const std::string& endpoints) {
+  return R"({"id":"3f","peer":{"id":"p-1","name":null,"device":"laptop"},"owner":)" + owner +
+         R"(,"inner":["10.66.0.2"],"outer":null,"endpoints":)" + endpoints +
+         R"(,"started_at":"2026-11-24T08:51:07.000Z","ended_at":"2026-11-24T09:14:00.000Z","state":"closed","reason":"expired",)"
+         R"("rx_bytes":1,"tx_bytes":1,"moves":0})";
+}
+
+TEST_F(Commands, SessionsSayWhyTheyHaveNoOuterAddress) {
+  const std::string one_hidden = R"([{"address":null,"since":"2026-11-24T08:51:07.000Z","evidence":211}])";
+  const std::string erased = R"({"id":"o-1","name":"","erased":{"at":"2026-11-25T00:00:00.000Z","evidence":9}})";
+  for (const auto& [word, meaning, session] :
+       {std::tuple{"expired", "older than retention.sessions keeps addresses",
+                   session_without_address(R"({"id":"o-1","name":"Ayesha","erased":null})", "[]")},
+        std::tuple{"erased", "the person was erased, and the address with them", session_without_address(erased, "[]")},
+        std::tuple{"hidden", "your role does not show what is personal",
+                   session_without_address(R"({"id":"o-1","name":null,"erased":null})", one_hidden)}}) {
+    daemon_.on("GET /v1/sessions?limit=1000", {200, page("sessions", session)});
+    const std::string out = sanad({"session", "list"}).out;
+    EXPECT_NE(out.find(std::string("10.66.0.2  ") + word), std::string::npos) << out;
+    EXPECT_TRUE(out.ends_with(std::string("\n") + word + ": " + meaning + "\n")) << out;
+  }
+}
+
 TEST_F(Commands, SessionFiltersAreAskedInTheDaemonsWords) {
   daemon_.on("GET /v1/peers?match=ayesha-khan&limit=1000", {200, page("peers", peer("p-1", "ayesha-khan", "laptop"))});
   daemon_.on("GET /v1/sessions?owner=o-ayesha-khan&from=2026-11-23T00%3A00%3A00.000Z&inner=fd66%3A%3A2&limit=1000",
@@ -330,6 +354,42 @@ TEST_F(Commands, Status) {
   const Ran top = sanad({"top", "--once"});
   EXPECT_EQ(top.exit, 0);
   EXPECT_NE(top.out.find("PEER  FROM                CONNECTED  IN/S  OUT/S"), std::string::npos) << top.out;
+}
+
+TEST_F(Commands, RevocationIsShownWithWhenItWasLastLookedAt) {
+  const auto shown = [&](const std::string& revocation, const std::string& lists) {
+    daemon_.on(
+        "GET /v1/registration",
+        {200,
+         R"({"standing":{"standing":"in_force","level":"association","sentence":"declared by E","findings":[],"revocation":)" +
+             revocation + R"(},"history":[],"anchors":[],"revocation_lists":)" + lists + "}"});
+    return sanad({"registration", "show"}).out;
+  };
+  const std::string good =
+      shown(R"({"status":"good","checked_at":"2026-11-24T09:06:20.000Z"})",
+            R"([{"source":"http://a/crl.pem","read_at":"2026-11-24T09:06:20.000Z","issued_at":"2026-11-24T08:00:00.000Z",)"
+            R"("next_update":"2026-12-01T08:00:00.000Z","problem":"no answer","failing_since":"2026-11-24T09:10:00.000Z"}])");
+  EXPECT_NE(good.find("revocation    not revoked, last checked today 09:06:20\n"), std::string::npos) << good;
+  EXPECT_NE(good.find("list          http://a/crl.pem  read today 09:06:20, issued today 08:00:00, the next is due "),
+            std::string::npos)
+      << good;
+  EXPECT_NE(good.find("; failing since today 09:10:00: no answer\n"), std::string::npos) << good;
+  EXPECT_NE(shown(R"({"status":"not_checked","checked_at":null})", "[]")
+                .find("revocation    not checked: no revocation list is configured"),
+            std::string::npos);
+  EXPECT_NE(shown(R"({"status":"unavailable","checked_at":null})", "[]").find("revocation    NEVER CHECKED"), std::string::npos);
+  EXPECT_NE(shown(R"({"status":"no_issuer","checked_at":null})", "[]").find("revocation    nobody but the company itself"),
+            std::string::npos);
+}
+
+TEST_F(Commands, ACertificateThatIsRefusedHasTheExitStatusOfItsFault) {
+  for (const auto& [field, status] :
+       {std::pair{"certificate_pem", 10}, std::pair{"certificate_pem.dates", 17}, std::pair{"reference", 1}}) {
+    daemon_.on("PUT /v1/registration",
+               {400, std::string(R"({"type":"urn:sanad:problem:invalid-argument","detail":"bad","field":")") + field + R"("})"});
+    std::ofstream(daemon_.directory().at("c.pem")) << "x";
+    EXPECT_EQ(sanad({"registration", "install", daemon_.directory().at("c.pem")}).exit, status) << field;
+  }
 }
 
 TEST_F(Commands, StatusShowsEachWitness) {
