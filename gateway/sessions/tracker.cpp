@@ -25,6 +25,8 @@ class Tracker::Impl {
 
   void restore(RestoredState state);
   std::vector<Event> observe(const wg::Snapshot& snapshot);
+  std::vector<Event> glance(const wg::Snapshot& snapshot);
+  [[nodiscard]] bool begins(const wg::PublicKey& peer, BootTime at) const;
   void expect_removal(const wg::PublicKey& peer, CloseReason reason, BootTime quiesced);
   void cancel_removal(const wg::PublicKey& peer);
   std::vector<Event> close_all(Instant when, CloseReason reason);
@@ -200,6 +202,32 @@ void Tracker::Impl::start_over(const wg::Snapshot& snapshot, Events& events) {
   zero_known_at_ = zero_at;
   carry_until_ = BootTime{};
   down_at_.reset();
+}
+
+std::vector<Event> Tracker::Impl::glance(const wg::Snapshot& snapshot) {
+  Events events;
+  const bool known = previous_ && identity_ && *identity_ == snapshot.identity && !device_replaced_ && !restored_ && !lost_at_;
+  if (!known) return events;
+  ++round_;
+  for (const wg::Peer& peer : snapshot.device.peers) {
+    if (!peer.has_counters || peer.last_handshake.never()) continue;
+    auto it = peers_.find(peer.public_key);
+    if (it == peers_.end()) {
+      it = peers_.try_emplace(peer.public_key).first;
+      meet(it->second, snapshot);
+    } else if (it->second.handshake == peer.last_handshake) {
+      continue;
+    }
+    if (std::exchange(it->second.seen, round_) == round_) continue;
+    Sight sight{it->first, it->second, peer, snapshot, events};
+    look(sight);
+  }
+  return events;
+}
+
+bool Tracker::Impl::begins(const wg::PublicKey& peer, BootTime at) const {
+  const auto it = open_.find(peer);
+  return it == open_.end() || at - it->second.last_handshake >= settings_.idle_timeout;
 }
 
 void Tracker::Impl::meet(PeerRecord& record, const wg::Snapshot& snapshot) {
@@ -674,6 +702,8 @@ Tracker::Tracker(Tracker&&) noexcept = default;
 Tracker& Tracker::operator=(Tracker&&) noexcept = default;
 
 void Tracker::restore(RestoredState state) { impl_->restore(std::move(state)); }
+std::vector<Event> Tracker::glance(const wg::Snapshot& snapshot) { return impl_->glance(snapshot); }
+bool Tracker::begins(const wg::PublicKey& peer, BootTime at) const { return impl_->begins(peer, at); }
 std::vector<Event> Tracker::observe(const wg::Snapshot& snapshot) { return impl_->observe(snapshot); }
 void Tracker::expect_removal(const wg::PublicKey& peer, CloseReason reason, BootTime quiesced) {
   impl_->expect_removal(peer, reason, quiesced);

@@ -74,6 +74,13 @@ class Tracker {
   // Snapshots in the order they were taken. A change of Snapshot::identity closes everything with reason device.
   std::vector<Event> observe(const wg::Snapshot& snapshot);
 
+  // Between two observe()s, because of a hint: only peers whose handshake is another than when last read are looked at, and
+  // nothing is concluded of the others, so that how often this is called changes no other rule. No Gap ends with it. Until
+  // observe() has seen this very device, and after it was lost, it does nothing.
+  std::vector<Event> glance(const wg::Snapshot& snapshot);
+  // Whether a handshake at `at` would begin a session, as far as is known: none is open, or its last key died before.
+  [[nodiscard]] bool begins(const wg::PublicKey& peer, BootTime at) const;
+
   // The peer's traffic has been stopped by us (first phase of removal) by a change that completed at `quiesced`. The first
   // valid record in a snapshot started after that closes its session with `reason` and exact figures; then the peer is
   // forgotten as soon as a complete snapshot lacks it. Calling again with another reason changes nothing.

@@ -49,7 +49,7 @@ void Judge::complain(std::uint64_t& count, std::string what) {
   if (verdict_.complaints.size() < 10) verdict_.complaints.push_back(std::move(what));
 }
 
-void Judge::read(Nanos now, const std::vector<std::uint32_t>& shown, bool complete) {
+void Judge::read(Nanos now, const std::vector<std::uint32_t>& shown, Reading reading) {
   now_ = now;
   read_at_ = now;
   changed_.clear();
@@ -58,9 +58,10 @@ void Judge::read(Nanos now, const std::vector<std::uint32_t>& shown, bool comple
     Known& k = known_[peer];
     const Object& o = world_.objects()[peer];
     if (next == shown.size() || shown[next] != peer) {
+      if (reading == Reading::glance) continue;
       if (o.session != kNoSession) world_.sessions()[static_cast<std::size_t>(o.session)].missed = true;
       // Another device is another object even for those an incomplete snapshot left out.
-      if (k.object != 0 && (complete || k.device != world_.device())) k = forget_object(k);
+      if (k.object != 0 && (reading == Reading::complete || k.device != world_.device())) k = forget_object(k);
       continue;
     }
     ++next;

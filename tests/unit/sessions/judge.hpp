@@ -55,8 +55,9 @@ class Judge {
  public:
   Judge(World& world, std::uint32_t peers);
 
-  // A snapshot that ended at `now` and showed the peers in `shown`, before the tracker judges it.
-  void read(Nanos now, const std::vector<std::uint32_t>& shown, bool complete);
+  // A snapshot that ended at `now` and showed the peers in `shown`, before the tracker judges it. A glance looks at nobody else.
+  enum class Reading : std::uint8_t { complete, incomplete, glance };
+  void read(Nanos now, const std::vector<std::uint32_t>& shown, Reading reading);
   // Its events became durable, with their rows. No snapshot: they came from an announcement.
   void commit(Nanos now, const std::vector<Event>& events, const Tracker& tracker, const wg::Snapshot* snapshot);
   void checkpoint(const Tracker::Dirty& dirty);

@@ -43,9 +43,10 @@ class Gateway {
 
   [[nodiscard]] std::string happenings() const {
     return fmt::format(
-        "{} polls ({} incomplete), {} kills, {} stops, {} reboots, {} devices re-made, {} links down, {} clock steps, {} peers "
+        "{} polls ({} incomplete), {} glances, {} kills, {} stops, {} reboots, {} devices re-made, {} links down, {} clock "
+        "steps, {} peers "
         "removed or re-made by others, {} removed by us",
-        polls_, incomplete_, kills_, stops_, reboots_, devices_, links_, steps_, foreign_, ours_);
+        polls_, incomplete_, glances_, kills_, stops_, reboots_, devices_, links_, steps_, foreign_, ours_);
   }
 
  private:
@@ -67,6 +68,7 @@ class Gateway {
     Nanos wait = kPoll + between(0, kSecond / 20);
     if (!calm_ && chance(0.001)) wait = between(15 * kSecond, 60 * kSecond);
     if (!calm_ && chance(0.0002)) wait = between(150 * kSecond, 500 * kSecond);
+    if (may_glance_ && chance(0.3)) glance(world_.time() + between(kSecond / 100, 5 * kSecond));
     const Nanos from = world_.time();
     if (wait > 20 * kSecond) world_.mix_recent(from);
     const Nanos at = from + wait;
@@ -132,6 +134,7 @@ class Gateway {
 
   // The daemon makes the desired peers anew, but not those on their way out.
   void renew_device(bool reboot) {
+    may_glance_ = false;
     if (reboot) {
       world_.reboot();
     } else {
@@ -185,6 +188,7 @@ class Gateway {
     judge_.commit(world_.time(), events, tracker_, &snapshot_);
     if (std::exchange(durable_device_, world_.device()) != world_.device()) judge_.checkpoint(tracker_.take_dirty());
     boot_unread_ = false;
+    may_glance_ = true;
   }
 
   void fill(bool complete) {
@@ -194,6 +198,11 @@ class Gateway {
       if (world_.objects()[peer].id != 0) shown_.push_back(peer);
     }
     snapshot_.complete = complete;
+    show();
+    judge_.read(world_.time(), shown_, complete ? Judge::Reading::complete : Judge::Reading::incomplete);
+  }
+
+  void show() {
     snapshot_.identity = fmt::format("kernel:{}", world_.device());
     snapshot_.device.peers.resize(shown_.size());
     for (std::size_t i = 0; i < shown_.size(); ++i) {
@@ -206,7 +215,26 @@ class Gateway {
       p.has_counters = true;
       p.endpoint = endpoint_of(o.address);
     }
-    judge_.read(world_.time(), shown_, complete);
+  }
+
+  // Because of a hint, between two polls.
+  void glance(Nanos at) {
+    world_.advance(at);
+    shown_.clear();
+    for (std::uint32_t peer = 0; peer < kPeers; ++peer) {
+      if (world_.objects()[peer].id != 0) shown_.push_back(peer);
+    }
+    snapshot_.started = snapshot_.finished = world_.clocks(at);
+    snapshot_.complete = false;
+    show();
+    std::erase_if(shown_, [this](std::uint32_t peer) {
+      const wg::HandshakeTime& now = world_.objects()[peer].handshake;
+      const auto row = tracker_.baseline(key_of(peer));
+      return now.never() || (row && row->handshake == now);
+    });
+    judge_.read(at, shown_, Judge::Reading::glance);
+    judge_.commit(at, tracker_.glance(snapshot_), tracker_, &snapshot_);
+    ++glances_;
   }
 
   // Final figures taken: remove; removed by others: restore; away long enough: let in again.
@@ -230,6 +258,7 @@ class Gateway {
   }
 
   void restart() {
+    may_glance_ = false;
     const bool prolonged = chance(0.02);
     const Nanos down = prolonged ? between(60 * kSecond, 900 * kSecond) : between(kSecond, 30 * kSecond);
     const Nanos from = world_.time();
@@ -282,9 +311,10 @@ class Gateway {
   std::uint32_t durable_device_ = 1;
   bool boot_unread_ = false;  // no durable snapshot of this boot: a clock stepped now leaves no trace to place handshakes by
   bool spare_ = false;        // until a checkpoint, a handshake unread at link_down is only known to the running tracker
+  bool may_glance_ = false;   // this tracker has seen this device
   bool calm_ = false;
-  std::uint64_t polls_ = 0, incomplete_ = 0, kills_ = 0, stops_ = 0, reboots_ = 0, devices_ = 0, links_ = 0, steps_ = 0,
-                foreign_ = 0, ours_ = 0;
+  std::uint64_t polls_ = 0, incomplete_ = 0, glances_ = 0, kills_ = 0, stops_ = 0, reboots_ = 0, devices_ = 0, links_ = 0,
+                steps_ = 0, foreign_ = 0, ours_ = 0;
 };
 
 TEST(TrackerSimulation, LosesMergesAndInventsNothingAndConservesEveryByte) {

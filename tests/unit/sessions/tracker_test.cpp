@@ -604,6 +604,61 @@ TEST_F(TrackerTest, APeerAddedLaterBeganAtZero) {
   EXPECT_EQ(opened.bounds, (Bounds{wall(0), wall(10)}));
 }
 
+// ---- Glances: because of a hint, between two polls ----
+
+TEST_F(TrackerTest, AGlanceSeesASessionBegin) {
+  peers_[kAlice];
+  poll(0);
+  poll(10);
+  EXPECT_TRUE(tracker_.begins(kAlice, instant(12).boot));
+  handshake(kAlice, 12);
+  now_s_ = 13;
+  const auto opened = only<Opened>(tracker_.glance(snapshot()));
+  EXPECT_EQ(opened.start, wall(12));
+  EXPECT_EQ(opened.bounds, (Bounds{wall(10), wall(13)}));
+  EXPECT_EQ(opened.base, Traffic{});
+  EXPECT_FALSE(tracker_.begins(kAlice, instant(12 + 179).boot));
+  EXPECT_TRUE(tracker_.begins(kAlice, instant(12 + 180).boot)) << "its key is dead: the next handshake is another session";
+  EXPECT_TRUE(tracker_.glance(snapshot()).empty()) << "told once";
+  EXPECT_TRUE(poll(20).empty());
+}
+
+TEST_F(TrackerTest, AGlanceIsNoSampleOfAnybodyElse) {
+  peers_[kAlice];
+  peers_[kBob];
+  poll(0);
+  poll(10);
+  // An initiation of Bob's is in flight: alone in the latest sample it may become a handshake, and is not told.
+  peers_[kBob].rx += 148;
+  poll(20);
+  handshake(kAlice, 21);
+  now_s_ = 22;
+  EXPECT_EQ(only<Opened>(tracker_.glance(snapshot())).peer, kAlice);
+  handshake(kBob, 23, 32, 92);
+  EXPECT_EQ(only<Opened>(poll(30)).base, Traffic{}) << "the initiation is the session's";
+}
+
+TEST_F(TrackerTest, AGlanceConcludesNothingFromAbsenceAndEndsNoGap) {
+  connect_alice();
+  peers_.erase(kAlice);
+  now_s_ = 39;
+  EXPECT_TRUE(tracker_.glance(snapshot()).empty());
+  EXPECT_EQ(tracker_.open_count(), 1U);
+  EXPECT_EQ(only<Gap>(poll(60, false)).cause, GapCause::late_poll);
+}
+
+TEST_F(TrackerTest, AGlanceWaitsForAPollOfTheSameDevice) {
+  peers_[kAlice];
+  handshake(kAlice, 1);
+  now_s_ = 2;
+  EXPECT_TRUE(tracker_.glance(snapshot()).empty()) << "nothing has been read yet";
+  poll(10);
+  identity_ = "kernel:2";
+  handshake(kAlice, 12);
+  now_s_ = 13;
+  EXPECT_TRUE(tracker_.glance(snapshot()).empty()) << "another device";
+}
+
 class RestartTest : public TrackerTest {
  protected:
   void restart(bool same_device) {
