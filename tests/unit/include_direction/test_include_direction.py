@@ -16,7 +16,7 @@ BASE = {"gateway/base"}
 WG = BASE | {"gateway/wg"}
 NETLINK = {"gateway/wg/kernel/netlink"}
 BACKENDS = {"gateway/wg/kernel", "gateway/wg/userspace"}
-GATEWAY = WG | {"gateway/link", "gateway/firewall", "gateway/reconcile", "gateway/sessions"}
+GATEWAY = WG | {"gateway/hints", "gateway/link", "gateway/firewall", "gateway/reconcile", "gateway/sessions"}
 CONTROL_LOW = {"control/access", "control/audit", "control/ledger", "control/registration"}
 
 # room -> (rooms it may include beside itself, why not more)
@@ -27,6 +27,7 @@ RULES = {
     "gateway/wg/kernel": (WG | NETLINK, "a backend knows the interface it fulfils, not the other backend"),
     "gateway/wg/userspace": (WG, "a backend knows the interface it fulfils, not the other backend"),
     "gateway/link": (WG | NETLINK, "gateway's rooms are siblings: control/service brings them together"),
+    "gateway/hints": (WG | NETLINK, "gateway's rooms are siblings: control/service brings them together"),
     "gateway/firewall": (WG, "gateway's rooms are siblings: control/service brings them together"),
     "gateway/reconcile": (WG, "the plan is pure and made of wg's values: whoever applies it comes from above"),
     "gateway/sessions": (WG, "the tracker is pure and made of wg's values: it must run a million sessions without a host"),
@@ -64,6 +65,7 @@ LIBRARIES = {
     "yaml-cpp": ({"config"}, "what YAML says is known in one place"),
     "CLI": ({"control/cli", "control/daemon"}, "arguments are read by programs, not by rooms"),
     "libmnl": ({"gateway/wg/kernel", "gateway/wg/kernel/netlink", "gateway/link"}, "netlink is spoken by those who know its messages"),
+    "bpf": ({"gateway/hints"}, "what the kernel tells of handshakes is heard in one place"),
     "nftables": ({"gateway/firewall"}, "one table, one writer"),
     "qrencode.h": ({"control/cli"}, "pictures are for people"),
 }
