@@ -33,6 +33,16 @@ std::string_view to_string(GuardedAct act) noexcept {
   return "unknown";
 }
 
+std::string_view to_string(SessionEvents events) noexcept {
+  switch (events) {
+    case SessionEvents::automatic:
+      return "auto";
+    case SessionEvents::off:
+      return "off";
+  }
+  return "unknown";
+}
+
 std::string_view to_string(Backend backend) noexcept {
   switch (backend) {
     case Backend::automatic:

@@ -102,11 +102,16 @@ struct Interface {
   bool operator==(const Interface&) const = default;
 };
 
+// automatic: sessions are seen as they begin where the kernel tells of handshakes (gateway/hints); off: by polls alone.
+enum class SessionEvents : std::uint8_t { automatic, off };
+std::string_view to_string(SessionEvents events) noexcept;  // "auto", "off"
+
 struct Sessions {
   std::chrono::seconds poll_interval{10};
   std::chrono::seconds idle_timeout{180};
   std::chrono::seconds checkpoint{60};
   std::chrono::seconds attempt_interval{300};  // at most one `attempted` record a peer in this time
+  SessionEvents events = SessionEvents::automatic;
   bool operator==(const Sessions&) const = default;
 };
 

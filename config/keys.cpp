@@ -263,6 +263,13 @@ std::vector<Key> make_keys() {
   add(row("sessions.attempt_interval", seconds(1, kDay),
           [](const Scope& s) -> auto& { return s.config->sessions.attempt_interval; },
           {"", "5m", "Failed attempts of one peer are recorded at most this often, counted together."}));
+  add(row(
+      "sessions.events", choice<SessionEvents>(), [](const Scope& s) -> auto& { return s.config->sessions.events; },
+      {"", "auto",
+       "auto: where the kernel backend can tell of handshakes (sanad doctor says whether), a session is seen as it begins, and "
+       "not at "
+       "the next reading. off: readings alone."},
+      When::restart));
 
   add(row("registration.certificate", path(), [](const Scope& s) -> auto& { return s.config->registration.certificate; },
           {"<gateway.state_dir>/registration/certificate.pem", "/var/lib/sanad/registration/certificate.pem",

@@ -378,6 +378,10 @@ std::vector<Backend> all_values() {
   return {Backend::automatic, Backend::kernel, Backend::userspace};
 }
 template <>
+std::vector<SessionEvents> all_values() {
+  return {SessionEvents::automatic, SessionEvents::off};
+}
+template <>
 std::vector<AnchorLevel> all_values() {
   return {AnchorLevel::self, AnchorLevel::company, AnchorLevel::association, AnchorLevel::regulator};
 }

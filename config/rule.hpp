@@ -114,6 +114,8 @@ std::vector<GuardedAct> all_values();
 template <>
 std::vector<Backend> all_values();
 template <>
+std::vector<SessionEvents> all_values();
+template <>
 std::vector<AnchorLevel> all_values();
 template <>
 std::vector<StandingAction> all_values();

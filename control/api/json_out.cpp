@@ -256,6 +256,29 @@ json::object rotation_json(const service::RotationStatus& status) {
   return out;
 }
 
+json::object session_events_json(const service::SessionEventsStatus& status) {
+  using State = service::SessionEventsStatus::State;
+  json::object out;
+  switch (status.state) {
+    case State::followed:
+      out["state"] = "followed";
+      break;
+    case State::off:
+      out["state"] = "off";
+      break;
+    case State::userspace:
+      out["state"] = "userspace";
+      break;
+    case State::refused:
+      out["state"] = "refused";
+      break;
+  }
+  out["hook"] = text_or_null(status.hook);
+  out["problem"] = text_or_null(status.problem);
+  out["hint"] = text_or_null(status.hint);
+  return out;
+}
+
 json::object status_json(const service::Status& status) {
   json::object out;
   out["version"] = SANAD_VERSION;
@@ -269,6 +292,7 @@ json::object status_json(const service::Status& status) {
     interfaces.emplace_back(interface_json(interface));
   }
   out["interfaces"] = std::move(interfaces);
+  out["session_events"] = session_events_json(status.session_events);
   out["registration"] = standing_json(status.registration);
   out["peers"] = {{"total", status.peers_total},
                   {"enabled", status.peers_enabled},

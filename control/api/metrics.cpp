@@ -55,6 +55,10 @@ void write_interfaces(Writer& out, const service::Status& status) {
   each("sanad_polls_total", "counter", "Readings of the device.", [](const Interface& i) { return i.polls; });
   each("sanad_polls_late_total", "counter", "Readings later than they should have been.",
        [](const Interface& i) { return i.late_polls; });
+  each("sanad_session_hints_total", "counter", "Handshakes told by the kernel that may begin a session.",
+       [](const Interface& i) { return i.hints; });
+  each("sanad_session_looks_total", "counter", "Readings of the device because of them.",
+       [](const Interface& i) { return i.looks; });
   each("sanad_drift_total", "counter", "Differences found on the device and put right.",
        [](const Interface& i) { return i.drift_total; });
   each("sanad_backend_restarts_total", "counter", "Times the backend was started again.",

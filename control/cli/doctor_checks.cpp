@@ -122,11 +122,26 @@ Check daemon(const HostFacts& f) {
   return {"sanadd", Verdict::fail, f.daemon_detail, "journalctl -u sanadd"};
 }
 
+// Nothing is lost without it, so it never fails.
+Check session_events(const HostFacts& f) {
+  const std::string later = "seen at the next reading (sessions.poll_interval)";
+  if (f.session_events == "followed")
+    return {"session starts", Verdict::ok, "seen as they happen: the kernel tells (" + f.session_events_detail + ")"};
+  if (f.session_events == "refused")
+    return {"session starts", Verdict::warn, later + ": " + f.session_events_detail,
+            f.session_events_mend.empty() ? "Nothing is lost by it; to say that it is known: sessions.events: off"
+                                          : f.session_events_mend};
+  return {"session starts", Verdict::ok,
+          later + (f.session_events == "off" ? ": sessions.events is off" : ": wireguard-go does not tell")};
+}
+
 }  // namespace
 
 std::vector<Check> judge(const HostFacts& f) {
-  return {config(f), backend(f),      tun(f),       permissions(f), firewall(f), forwarding(f),
-          clock(f),  registration(f), addresses(f), disk(f),        tools(f),    daemon(f)};
+  std::vector<Check> checks{config(f), backend(f),      tun(f),       permissions(f), firewall(f), forwarding(f),
+                            clock(f),  registration(f), addresses(f), disk(f),        tools(f),    daemon(f)};
+  if (!f.session_events.empty()) checks.push_back(session_events(f));
+  return checks;
 }
 
 }  // namespace sanad::cli

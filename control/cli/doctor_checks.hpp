@@ -43,6 +43,9 @@ struct HostFacts {
   std::int64_t disk_free = 0;  // bytes where the state lies
   DaemonAnswer daemon = DaemonAnswer::answers;
   std::string daemon_detail;
+  std::string session_events;         // "followed", "off", "userspace", "refused"; empty: the daemon did not say
+  std::string session_events_detail;  // how, or why not
+  std::string session_events_mend;
   WallTime now;
 };
 

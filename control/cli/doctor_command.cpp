@@ -86,6 +86,10 @@ void ask_daemon(Context& context, HostFacts& facts) {
   if (status) {
     facts.daemon_detail =
         "answers, version " + shown(*status, "version") + ", up for " + std::to_string(int_at(*status, "uptime_s")) + " s";
+    facts.session_events = text_at(*status, "session_events.state");
+    facts.session_events_detail =
+        text_at(*status, facts.session_events == "followed" ? "session_events.hook" : "session_events.problem");
+    facts.session_events_mend = text_at(*status, "session_events.hint");
     for (const auto& interface : array_at(*status, "interfaces")) {
       if (text_at(interface, "state") == "up") continue;
       facts.daemon = DaemonAnswer::broken;

@@ -7,6 +7,7 @@
 #include <systemd/sd-daemon.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -26,6 +27,7 @@
 #include "control/witness/http_client.hpp"
 #include "gateway/base/log.hpp"
 #include "gateway/base/worker.hpp"
+#include "gateway/hints/pins.hpp"
 
 namespace sanad::daemon {
 namespace {
@@ -36,6 +38,11 @@ constexpr std::chrono::seconds kStopLimit{20};
 int fail(const Error& error) {
   log::error("{}{}{}", error.message, error.hint.empty() ? "" : ". ", error.hint);
   return 1;
+}
+
+int detach_hints() {
+  const auto gone = hints::unpin();
+  return gone ? 0 : fail(gone.error());
 }
 
 class Watchdog {
@@ -208,6 +215,20 @@ int run(const std::filesystem::path& config_file) {
   return status;
 }
 
+// For the systemd unit, with all rights and outside its sandbox: the program that tells of handshakes is put into the kernel, and
+// left where the daemon, which has no right to do that, picks it up. Nothing depends on it, so it never keeps a start from
+// happening.
+int attach_hints(const config::Config& config) {
+  log::start(log_level(config.log.level));
+  const bool kernel =
+      std::ranges::any_of(config.interfaces, [](const config::Interface& i) { return i.backend != config::Backend::userspace; });
+  if (config.sessions.events == config::SessionEvents::off || !kernel) return detach_hints();
+  const auto hook = hints::pin();
+  if (!hook) return fail(hook.error());
+  log::info("the kernel tells of handshakes ({})", hints::to_string(*hook));
+  return 0;
+}
+
 }  // namespace
 }  // namespace sanad::daemon
 
@@ -218,13 +239,20 @@ int main(int argc, char** argv) try {
   app.add_option("--config,-c", config_file, "configuration file")->capture_default_str();
   bool recover = false;
   app.add_flag("--recover-log", recover, "bring log and state.db together again when they tell two histories, and exit");
+  bool attach = false;
+  app.add_flag("--attach-hints", attach,
+               "have the kernel tell of handshakes to the daemon that is started next, and exit (for the systemd unit)");
+  bool detach = false;
+  app.add_flag("--detach-hints", detach, "undo --attach-hints, and exit");
   app.add_flag("--check", check, "read and check the configuration, print all errors, and exit (0: fine, 1: not)");
   app.set_version_flag("--version", SANAD_VERSION);
   CLI11_PARSE(app, argc, argv);
   sanad::log::start(spdlog::level::info);
-  if (!check && !recover) return sanad::daemon::run(config_file);
+  if (detach) return sanad::daemon::detach_hints();
+  if (!check && !recover && !attach) return sanad::daemon::run(config_file);
   const auto outcome = sanad::config::read(config_file);
   for (const auto& line : outcome.errors) std::cerr << line << '\n';
+  if (outcome.config && attach) return sanad::daemon::attach_hints(*outcome.config);
   if (outcome.config && recover) return sanad::daemon::recover_log(*outcome.config);
   if (outcome.config) std::cout << config_file << ": fine\n";
   return outcome.config ? 0 : 1;

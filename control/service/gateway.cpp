@@ -88,6 +88,7 @@ Gateway::Gateway(boost::asio::io_context& loop, Worker& device, ledger::Ledger& 
       registration_(config_.registration, public_of(keys.front()), config_.interfaces.front().listen_port),
       host_rules_(std::make_shared<HostRules>(config_)),
       link_wait_(loop),
+      session_hints_(loop, device, config_.sessions.events, [this](const hints::Drained& told) { on_handshakes(told); }),
       clock_watch_(loop, [this](ClockChange change) { on_clock(change); }),
       second_(loop),
       host_(loop),
@@ -337,7 +338,17 @@ void Gateway::on_observed(Observation observation, InterfaceLoop::Settled settle
       std::move(settled));
 }
 
+void Gateway::on_handshakes(const hints::Drained& told) {
+  for (const auto& handshake : told.handshakes)
+    if (auto* one = interface(handshake.interface); one != nullptr) one->handshake_hint(handshake.peer, handshake.at);
+  if (!told.lost) return;
+  for (auto& one : interfaces_) one->hints_lost(now().boot);
+}
+
 void Gateway::on_backend(BackendEvent event) {
+  const bool works =
+      event.what == BackendChange::started || event.what == BackendChange::adopted || event.what == BackendChange::restored;
+  if (event.kernel && works) session_hints_.backend_is_kernel();
   const std::size_t weight = event.events.size() + event.baselines.size() + 1;
   auto shared = std::make_shared<const BackendEvent>(std::move(event));  // shared: the recorder may run the job again
   RecordContext context{reporter(), boot_id_, config_.sessions.poll_interval};
@@ -648,6 +659,7 @@ void Gateway::stop(std::string reason, std::function<void()> stopped) {
   if (std::exchange(stopping_, true)) return;
   for (auto* timer : {&second_, &host_, &minute_, &lists_}) timer->cancel();
   clock_watch_.stop();
+  session_hints_.stop();
   refusals_.settle(true);
   boost::system::error_code ignored;
   link_wait_.close(ignored);

@@ -30,6 +30,7 @@
 #include "control/service/recorder.hpp"
 #include "control/service/refusals.hpp"
 #include "control/service/registration_keeper.hpp"
+#include "control/service/session_hints.hpp"
 #include "gateway/base/worker.hpp"
 #include "gateway/link/watch.hpp"
 
@@ -68,6 +69,7 @@ class Gateway {
   [[nodiscard]] Refusals& refusals() { return refusals_; }
   [[nodiscard]] ledger::Ledger& ledger() { return ledger_; }
   [[nodiscard]] audit::Reporter reporter() const;
+  [[nodiscard]] const SessionEventsStatus& session_events() const { return session_hints_.status(); }
   [[nodiscard]] Instant started() const { return started_; }
   [[nodiscard]] std::vector<wg::PublicKey> own_keys() const;
   [[nodiscard]] bool suspended() const { return registration_.standing().action == registration::Action::suspend; }
@@ -142,6 +144,7 @@ class Gateway {
   void watch_links();
   void on_observed(Observation observation, InterfaceLoop::Settled settled);
   void on_backend(BackendEvent event);
+  void on_handshakes(const hints::Drained& told);
   void every_second();
   void settle_due();
   void check_host();
@@ -172,6 +175,7 @@ class Gateway {
   bool host_first_ = true;
   std::optional<link::LinkWatch> link_watch_;
   boost::asio::posix::stream_descriptor link_wait_;
+  SessionHints session_hints_;
   ClockWatch clock_watch_;
   boost::asio::steady_timer second_;
   boost::asio::steady_timer host_;

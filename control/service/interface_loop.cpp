@@ -60,6 +60,7 @@ InterfaceLoop::InterfaceLoop(boost::asio::io_context& loop, Worker& device, conf
       ports_(std::move(ports)),
       tracker_(tracker_settings(sessions), sessions::new_session_id),
       timer_(loop),
+      look_timer_(loop),
       death_(loop) {
   status_.name = settings_.name;
   status_.state = "down";
@@ -239,6 +240,8 @@ void InterfaceLoop::lose_backend(std::string why) {
   ++generation_;
   polling_ = false;
   poll_again_ = false;
+  looking_ = false;
+  look_timer_.cancel();
   unreadable_ = 0;
   timer_.cancel();
   boost::system::error_code ignored;
@@ -328,8 +331,62 @@ void InterfaceLoop::on_snapshot(Result<wg::Snapshot> snapshot, LinkRepair link) 
   }
   become_ready();
   if (stopping) return;
+  pacer_.looked(started, now().boot);
+  schedule_look();
   if (std::exchange(poll_again_, false)) return poll();
   schedule_poll(started);
+}
+
+// ---- Looks between polls, because of hints ----
+
+void InterfaceLoop::handshake_hint(const wg::PublicKey& peer, BootTime at) {
+  if (!tracker_.begins(peer, at)) return;
+  ++status_.hints;
+  pacer_.hint(at);
+  schedule_look();
+}
+
+void InterfaceLoop::hints_lost(BootTime at) {
+  pacer_.hint(at);
+  schedule_look();
+}
+
+void InterfaceLoop::schedule_look() {
+  const auto due = pacer_.due();
+  if (!due || looking_ || life_ != Life::running) return;
+  look_timer_.expires_after(std::chrono::duration_cast<std::chrono::steady_clock::duration>(*due - now().boot));
+  look_timer_.async_wait([this](const boost::system::error_code& ec) {
+    if (!ec && life_ == Life::running) look();
+  });
+}
+
+void InterfaceLoop::look() {
+  if (std::exchange(looking_, true)) return;
+  device_.post([this, &loop = loop_, device = ports_.device, generation = generation_] {
+    auto snapshot = std::make_shared<Result<wg::Snapshot>>(device->snapshot());  // shared: std::function wants it copyable
+    boost::asio::post(loop, [this, generation, snapshot] {
+      if (generation == generation_) on_look(*snapshot);
+    });
+  });
+}
+
+// Only the beginnings of sessions are taken from it: everything else, and what to make of an error, is the polls' business.
+void InterfaceLoop::on_look(const Result<wg::Snapshot>& snapshot) {
+  looking_ = false;
+  const BootTime began = snapshot ? snapshot->started.boot : now().boot;
+  if (snapshot) {
+    ++status_.looks;
+    Observation out{.interface = settings_.name,
+                    .at = snapshot->finished,
+                    .watched = watched_,
+                    .kernel = kernel_,
+                    .identity = snapshot->identity};
+    out.events = tracker_.glance(*snapshot);
+    take_rows_of(tracker_, out.events, out.baselines, out.forgotten);
+    if (!out.events.empty()) send(std::move(out), [] {});
+  }
+  pacer_.looked(began, now().boot);
+  schedule_look();
 }
 
 // A garbled or late answer proves nothing about any peer: nothing is concluded, the next poll asks again.
@@ -585,6 +642,7 @@ void InterfaceLoop::stop(bool destroy, std::function<void()> stopped) {
   const bool was_running = life_ == Life::running;
   life_ = Life::stopping;
   timer_.cancel();
+  look_timer_.cancel();
   boost::system::error_code ignored;
   death_.close(ignored);
   ++generation_;  // answers under way are of no use now: the last snapshot overtakes them

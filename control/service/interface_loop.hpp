@@ -20,6 +20,7 @@
 #include "control/service/backend_port.hpp"
 #include "control/service/queries.hpp"
 #include "gateway/base/worker.hpp"
+#include "gateway/hints/pacer.hpp"
 #include "gateway/reconcile/plan.hpp"
 #include "gateway/sessions/tracker.hpp"
 
@@ -97,6 +98,11 @@ class InterfaceLoop {
   void remove_all(sessions::CloseReason reason);
 
   void configure(config::Interface settings, const config::Sessions& sessions);
+  // The kernel has completed a handshake of this peer. Only a hint when to look whether a session begins: as soon as the pace of
+  // hints allows. Those of peers whose session goes on ask for nothing.
+  void handshake_hint(const wg::PublicKey& peer, BootTime at);
+  // There were more hints than could be told.
+  void hints_lost(BootTime at);
   // The kernel said something about this link: look now.
   void link_changed(bool up, bool removed);
 
@@ -122,6 +128,9 @@ class InterfaceLoop {
   void schedule_poll(BootTime from);
   void poll();
   void on_snapshot(Result<wg::Snapshot> snapshot, LinkRepair link);
+  void schedule_look();
+  void look();
+  void on_look(const Result<wg::Snapshot>& snapshot);
   void on_unreadable(const Error& error);
   void announce();
   void note(const wg::Snapshot& snapshot, std::string link_problem);
@@ -171,6 +180,9 @@ class InterfaceLoop {
   std::uint64_t generation_ = 0;  // of the backend: answers from an earlier life are dropped
   std::chrono::seconds backoff_{1};
   boost::asio::steady_timer timer_;
+  hints::Pacer pacer_;
+  boost::asio::steady_timer look_timer_;
+  bool looking_ = false;
   boost::asio::posix::stream_descriptor death_;
   wg::DeviceIdentity identity_;  // of the last snapshot
   std::optional<BootTime> last_checkpoint_;

@@ -130,6 +130,7 @@ void Queries::status(Done<Status> done) {
         out.started = gateway_.started().wall;
         out.uptime = std::chrono::duration_cast<std::chrono::seconds>(t.boot - gateway_.started().boot);
         for (const auto& one : gateway_.interfaces()) out.interfaces.push_back(one->status());
+        out.session_events = gateway_.session_events();
         out.registration = gateway_.registration().status();
         if (counts) {
           out.peers_total = counts->peers.total;

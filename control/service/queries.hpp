@@ -59,6 +59,8 @@ struct InterfaceStatus {
   std::uint64_t drift_total = 0;
   std::uint64_t polls = 0;
   std::uint64_t late_polls = 0;
+  std::uint64_t hints = 0;  // of the kernel, that a session may begin
+  std::uint64_t looks = 0;  // because of them
   std::uint64_t backend_restarts = 0;
 };
 
@@ -115,11 +117,21 @@ struct WitnessStatus {
   std::uint64_t failures = 0;      // attempts, since the start
 };
 
+// How the beginnings of sessions are seen before the next poll.
+struct SessionEventsStatus {
+  enum class State { followed, off, userspace, refused };
+  State state = State::off;  // userspace: no interface with the kernel's backend wants it
+  std::string hook;          // how the kernel tells, when followed
+  std::string problem;       // why it does not, when refused
+  std::string hint;          // what to do about it; empty: nothing
+};
+
 struct Status {
   std::string gateway_id;
   WallTime started;
   std::chrono::seconds uptime{};
   std::vector<InterfaceStatus> interfaces;
+  SessionEventsStatus session_events;
   RegistrationStatus registration;
   std::size_t peers_total = 0;
   std::size_t peers_enabled = 0;

@@ -166,6 +166,10 @@ TEST(Doctor, JudgesEachFact) {
       with([](HostFacts& f) { f.kernel_wireguard = false, f.wireguard_go = "/usr/bin/wireguard-go", f.tun_usable = false; }),
       "tun device FAIL ");
   EXPECT_EQ(with([](HostFacts& f) { f.tun_usable = false; }), "tun device warn ");
+  for (const char* fine : {"followed", "off", "userspace"})
+    EXPECT_EQ(with([fine](HostFacts& f) { f.session_events = fine; }), "") << fine;
+  EXPECT_EQ(with([](HostFacts& f) { f.session_events = "refused", f.session_events_detail = "no type information"; }),
+            "session starts warn ");
   EXPECT_EQ(with([](HostFacts& f) { f.net_admin = false; }), "permissions FAIL ");
   EXPECT_EQ(with([](HostFacts& f) { f.net_admin = f.is_root = false; }), "permissions warn ");
   EXPECT_EQ(with([](HostFacts& f) { f.nf_tables = false, f.wants_nat = true; }), "nftables FAIL ");

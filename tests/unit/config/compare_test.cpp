@@ -87,6 +87,7 @@ TEST(Compare, EveryKeyThatCanDifferDoes) {
       {"sessions: {idle_timeout: 4m}\n", "sessions.idle_timeout"},
       {"sessions: {checkpoint: 10s}\n", "sessions.checkpoint"},
       {"sessions: {attempt_interval: 1s}\n", "sessions.attempt_interval"},
+      {"sessions: {events: off}\n", "sessions.events"},
       {"registration: {certificate: /c}\n", "registration.certificate"},
       {"registration: {public_addresses: [192.0.2.1]}\n", "registration.public_addresses"},
       {"registration: {warn_before: []}\n", "registration.warn_before"},

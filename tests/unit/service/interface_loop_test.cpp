@@ -432,6 +432,42 @@ TEST_F(InterfaceLoopTest, LinkDownEndsSessionsWithTheLastFiguresAndIsRepaired) {
   EXPECT_EQ(count(BackendChange::lost), 0U);
 }
 
+// Polls are ten seconds apart here: what is seen sooner is seen because of the hint.
+TEST_F(InterfaceLoopTest, AHintShowsASessionAtOnceAndThoseOfRekeysAreNotFollowed) {
+  start();
+  const auto polls = one_->status().polls;
+  device_->handshake(kA, 1000, 2000);
+  one_->handshake_hint(kA, now().boot);
+  ASSERT_TRUE(run([this] { return !events<sessions::Opened>().empty(); }));
+  EXPECT_EQ(events<sessions::Opened>()[0].peer, kA);
+  EXPECT_EQ(seen_.back().baselines.size(), 1U) << "its row goes with it";
+  EXPECT_EQ(one_->status().looks, 1U);
+  device_->handshake(kA, 100, 100);
+  one_->handshake_hint(kA, now().boot);
+  quiet();
+  EXPECT_EQ(one_->status().hints, 1U);
+  EXPECT_EQ(one_->status().looks, 1U);
+  EXPECT_EQ(one_->status().polls, polls);
+}
+
+TEST_F(InterfaceLoopTest, LostHintsAreMadeUpForByALook) {
+  start();
+  device_->handshake(kA, 1000, 2000);
+  one_->hints_lost(now().boot);
+  ASSERT_TRUE(run([this] { return !events<sessions::Opened>().empty(); }));
+}
+
+TEST_F(InterfaceLoopTest, ALookAtADeviceThatDoesNotAnswerIsLeftToThePolls) {
+  start();
+  device_->with([](auto& s) { s.snapshot_error = Error{Errc::unavailable, "gone"}; });
+  const auto before = device_->with([](auto& s) { return s.snapshots; });
+  one_->handshake_hint(kA, now().boot);
+  ASSERT_TRUE(run([this, before] { return device_->with([](auto& s) { return s.snapshots; }) > before; }));
+  quiet();
+  EXPECT_EQ(one_->status().state, "up");
+  EXPECT_EQ(one_->status().looks, 0U);
+}
+
 TEST_F(InterfaceLoopTest, SuspensionTakesEverybodyOff) {
   start();
   one_->put_peers({desired(kB, "10.66.0.3/32")});
