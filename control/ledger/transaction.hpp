@@ -95,6 +95,8 @@ class Transaction final {
   Result<PeerPage> peers(const PeerFilter& filter, const std::string& cursor, std::size_t limit);
   // What the device should have or may still have: live peers, and revoked ones not yet gone from it.
   std::vector<PeerRecord> peers_of_device(const std::string& interface);
+  // The same one by one: 2^20 of them are never held at once.
+  void each_peer_of_device(const std::string& interface, const std::function<void(const PeerRecord&)>& look);
   PeerCounts peer_counts(WallTime now);
   // Enabled live peers that end after `mark` and until `until`, soonest first.
   std::vector<ExpiringPeer> peers_expiring(const ExpiryMark& mark, WallTime until, std::size_t limit);

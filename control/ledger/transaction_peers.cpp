@@ -268,11 +268,17 @@ Result<PeerPage> Transaction::peers(const PeerFilter& filter, const std::string&
 }
 
 std::vector<PeerRecord> Transaction::peers_of_device(const std::string& interface) {
+  std::vector<PeerRecord> all;
+  each_peer_of_device(interface, [&all](const PeerRecord& peer) { all.push_back(peer); });
+  return all;
+}
+
+void Transaction::each_peer_of_device(const std::string& interface, const std::function<void(const PeerRecord&)>& look) {
   static const std::string kSql =
       kSelectPeer + "WHERE p.interface = ?1 AND (p.revoked IS NULL OR p.on_device = 1) ORDER BY p.seq";
   Query query(store_, kSql.c_str());
   query.bind(interface);
-  return all_peers(query);
+  while (query.step()) look(read_peer(query));
 }
 
 PeerCounts Transaction::peer_counts(WallTime now) {

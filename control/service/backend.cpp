@@ -68,11 +68,9 @@ Result<BackendStarted> Backend::start_userspace() {
   return out;
 }
 
-Result<wg::Snapshot> Backend::snapshot() {
+Result<void> Backend::read(const wg::DeviceClient::TakePart& take) {
   if (!client_) return Error{Errc::unavailable, settings_.name + " is not up"};
-  auto snapshot = client_->snapshot();
-  if (!snapshot) return std::move(snapshot).error();
-  return snapshot;
+  return client_->read(take);
 }
 
 Result<BootTime> Backend::apply(const wg::DeviceChange& change) {

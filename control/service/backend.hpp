@@ -9,7 +9,6 @@
 
 #include "control/service/backend_port.hpp"
 #include "gateway/link/link.hpp"
-#include "gateway/wg/device_client.hpp"
 #include "gateway/wg/userspace/process.hpp"
 
 namespace sanad::service {
@@ -20,7 +19,7 @@ class Backend final : public DevicePort, public LinkPort {
 
   // `auto` takes the kernel where the host has it.
   Result<BackendStarted> start() override;
-  Result<wg::Snapshot> snapshot() override;
+  Result<void> read(const wg::DeviceClient::TakePart& take) override;
   Result<BootTime> apply(const wg::DeviceChange& change) override;
   Result<void> destroy() override;
 

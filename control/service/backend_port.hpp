@@ -8,7 +8,7 @@
 
 #include "config/config.hpp"
 #include "gateway/base/unique_fd.hpp"
-#include "gateway/wg/types.hpp"
+#include "gateway/wg/device_client.hpp"
 
 namespace sanad::service {
 
@@ -25,8 +25,8 @@ class DevicePort {
   // Adopts the interface or creates it, then sets addresses and MTU and brings it up. Keys, port and peers are the
   // reconciler's to set. May be called again after a failure or a death.
   virtual Result<BackendStarted> start() = 0;
-  // Errors: as wg::DeviceClient. not_found, unavailable and unsupported mean that the device is not there any more.
-  virtual Result<wg::Snapshot> snapshot() = 0;
+  // As wg::DeviceClient::read(). not_found, unavailable and unsupported mean that the device is not there any more.
+  virtual Result<void> read(const wg::DeviceClient::TakePart& take) = 0;
   // NOT atomic, see wg::DeviceClient. Returns the boot time at which the last message was answered.
   virtual Result<BootTime> apply(const wg::DeviceChange& change) = 0;
   // Takes the interface down and away (and wireguard-go with it): stop.keep_interfaces = false.

@@ -180,8 +180,18 @@ Result<Gateway::Remembered> Gateway::remember(ledger::Transaction& txn, const st
     restored.identity = txn.meta(ledger::kMetaDeviceIdentityPrefix + name).value_or("");
     if (const auto text = txn.meta(ledger::kMetaLastSnapshotPrefix + name)) restored.last_snapshot = read_instant(*text);
     restored.baselines = txn.baselines(name);
+    // Peers changed shortly before the last durable look, or after it, may never have reached the device: the look is made
+    // durable while what it found is still being put right. What is missing of them is our doing.
+    const auto looked = restored.last_snapshot;
+    auto& peers = out.peers[name];
+    txn.each_peer_of_device(name, [&peers, looked, wall = now().wall](const ledger::PeerRecord& peer) {
+      const auto state = ledger::state_of(peer, wall);
+      if (state == ledger::PeerState::active)
+        peers.served.put(desired_of(peer), !looked || peer.updated + kSettled >= looked->wall);
+      else if (peer.on_device)
+        peers.leaving.emplace_back(peer.public_key, leaving_reason(state));
+    });
     out.interfaces[name] = std::move(restored);
-    out.peers[name] = txn.peers_of_device(name);
   }
   return out;
 }
@@ -189,24 +199,12 @@ Result<Gateway::Remembered> Gateway::remember(ledger::Transaction& txn, const st
 void Gateway::restore(Remembered remembered) {
   registration_.set_history(std::move(remembered.registrations));
   told_standing_ = std::move(remembered.standing);
-  const WallTime wall = now().wall;
   for (auto& one : interfaces_) {
     const std::string& name = one->settings().name;
     auto& restored = remembered.interfaces[name];
-    // Peers changed shortly before the last durable look, or after it, may never have reached the device: the look is made
-    // durable while what it found is still being put right. What is missing of them is our doing.
-    std::vector<reconcile::DesiredPeer> known;
-    std::vector<reconcile::DesiredPeer> fresh;
-    for (const auto& peer : remembered.peers[name]) {
-      const auto state = ledger::state_of(peer, wall);
-      if (state == ledger::PeerState::active)
-        (restored.last_snapshot && peer.updated + kSettled < restored.last_snapshot->wall ? known : fresh)
-            .push_back(desired_of(peer));
-      else if (peer.on_device)
-        one->put_leaving(peer.public_key, leaving_reason(state));
-    }
-    one->put_peers(std::move(known), true);
-    one->put_peers(std::move(fresh));
+    auto& peers = remembered.peers[name];
+    one->want_peers(std::move(peers.served));
+    for (const auto& [key, reason] : peers.leaving) one->put_leaving(key, reason);
     one->restore(std::move(restored));
   }
 }

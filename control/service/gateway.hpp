@@ -133,7 +133,11 @@ class Gateway {
     std::string standing;
     std::map<std::string, std::string> keys;  // by interface: digest of the key that a rotation took into use
     std::map<std::string, InterfaceLoop::Restored> interfaces;
-    std::map<std::string, std::vector<ledger::PeerRecord>> peers;
+    struct Peers {
+      reconcile::DesiredPeers served;
+      std::vector<std::pair<wg::PublicKey, sessions::CloseReason>> leaving;
+    };
+    std::map<std::string, Peers> peers;
   };
   static Result<Remembered> remember(ledger::Transaction& txn, const std::vector<std::string>& names, const std::string& boot_id);
 

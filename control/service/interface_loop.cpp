@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -15,6 +16,10 @@ namespace {
 constexpr std::chrono::seconds kLongestBackoff{30};
 // A backend that ends sooner than this after its start is not started again at once: it would go round for ever.
 constexpr std::chrono::seconds kShortLife{10};
+// Parts of a reading on their way: enough that neither side waits for the other's every hiccup.
+constexpr std::size_t kPartsOnTheirWay = 4;
+// By then the loop has looked at a part, or it never will.
+constexpr std::chrono::seconds kStuckLoop{30};
 // So many answers in a row that make no sense are an outage; fewer are a hiccup that the next poll makes up for.
 constexpr unsigned kUnreadableIsDown = 3;
 
@@ -59,6 +64,8 @@ InterfaceLoop::InterfaceLoop(boost::asio::io_context& loop, Worker& device, conf
       sinks_(std::move(sinks)),
       ports_(std::move(ports)),
       tracker_(tracker_settings(sessions), sessions::new_session_id),
+      planner_(desired_),
+      parts_(kPartsOnTheirWay),
       timer_(loop),
       look_timer_(loop),
       death_(loop) {
@@ -84,7 +91,19 @@ void InterfaceLoop::change_key(wg::PrivateKey key, wg::PublicKey public_key) {
 
 // ---- What is wanted ----
 
-void InterfaceLoop::put_peers(std::vector<reconcile::DesiredPeer> peers, bool known) {
+void InterfaceLoop::want_peers(reconcile::DesiredPeers peers) {
+  desired_.peers = std::move(peers);
+  note_all_routes();
+}
+
+void InterfaceLoop::note_all_routes() {
+  outside_.clear();
+  const auto& peers = desired_.peers;
+  for (reconcile::DesiredPeers::Slot slot = 0; slot < peers.size(); ++slot)
+    note_routes(peers.key(slot), peers.allowed_ips(slot).all());
+}
+
+void InterfaceLoop::put_peers(std::vector<reconcile::DesiredPeer> peers) {
   wg::DeviceChange change;
   std::vector<wg::PublicKey> keys;
   bool routes_changed = false;
@@ -94,13 +113,14 @@ void InterfaceLoop::put_peers(std::vector<reconcile::DesiredPeer> peers, bool kn
       leaving_reason_.erase(key);
       tracker_.cancel_removal(key);
     }
-    if (!known) expected_[key] = std::nullopt;
-    if (life_ == Life::running) {
+    const bool running = life_ == Life::running;
+    if (running) expected_[key] = std::nullopt;
+    if (running) {
       change.peers.push_back(reconcile::set_peer(peer));
       keys.push_back(key);
     }
     routes_changed |= note_routes(key, peer.allowed_ips.all());
-    desired_.peers.insert_or_assign(key, std::move(peer));
+    desired_.peers.put(peer, !running);
   }
   if (change.peers.empty()) return;
   apply(std::move(change), [this, keys = std::move(keys)](const Result<BootTime>& done) {
@@ -156,8 +176,7 @@ void InterfaceLoop::configure(config::Interface settings, const config::Sessions
   desired_.listen_port = settings_.listen_port;
   desired_.fwmark = settings_.fwmark;
   tracker_.configure(tracker_settings(sessions_));
-  outside_.clear();
-  for (const auto& [key, peer] : desired_.peers) note_routes(key, peer.allowed_ips.all());
+  note_all_routes();
   if (life_ == Life::running) push_wanted();
 }
 
@@ -190,7 +209,7 @@ void InterfaceLoop::on_started(Result<BackendStarted> started) {
   created_ = adopted_ ? std::nullopt : std::optional(starting_);
   if (!adopted_) {
     // A device made anew has nothing on it: that everything is missing is our doing, not somebody's drift.
-    for (const auto& [key, peer] : desired_.peers) expected_[key] = std::nullopt;
+    desired_.peers.freshen();
     device_expected_ = true;
   }
   if (started->death) watch_death(std::move(*started->death));
@@ -242,6 +261,7 @@ void InterfaceLoop::lose_backend(std::string why) {
   poll_again_ = false;
   looking_ = false;
   look_timer_.cancel();
+  loads_ = 0;
   unreadable_ = 0;
   timer_.cancel();
   boost::system::error_code ignored;
@@ -254,7 +274,8 @@ void InterfaceLoop::lose_backend(std::string why) {
   status_.problem = why;
   log::error("{}: {}; it is started again", settings_.name, why);
   BackendEvent event{.interface = settings_.name, .what = BackendChange::lost, .kernel = kernel_, .detail = why};
-  event.events = tracker_.device_lost(now());
+  event.events = std::exchange(found_, {});
+  std::ranges::move(tracker_.device_lost(now()), std::back_inserter(event.events));
   take_rows_of(tracker_, event.events, event.baselines, event.forgotten);
   sinks_.backend(std::move(event));
   if (now().boot - starting_.boot < kShortLife) {
@@ -277,51 +298,81 @@ void InterfaceLoop::schedule_poll(BootTime from) {
 }
 
 void InterfaceLoop::poll() {
+  if (loads_ > 0) {
+    poll_again_ = true;
+    return;
+  }
   if (std::exchange(polling_, true)) return;
   device_.post([this, &loop = loop_, ports = ports_, generation = generation_] {
-    auto snapshot = std::make_shared<Result<wg::Snapshot>>(ports.device->snapshot());  // shared: std::function wants it copyable
+    const auto read = read_for_loop([this](wg::Snapshot& part) { take_part(part); }, generation);
     LinkRepair link;
-    if (*snapshot) {
+    if (read) {
       auto repaired = ports.link->repair();
       if (repaired)
         link = std::move(*repaired);
       else
         link.problem = repaired.error().message;
     }
-    boost::asio::post(loop, [this, generation, snapshot, link = std::move(link)]() mutable {
+    boost::asio::post(loop, [this, generation, read, link = std::move(link)]() mutable {
       if (generation != generation_) return;
       polling_ = false;
-      on_snapshot(std::move(*snapshot), std::move(link));
+      on_read(read, std::move(link));
     });
   });
 }
 
-void InterfaceLoop::on_snapshot(Result<wg::Snapshot> snapshot, LinkRepair link) {
-  ++status_.polls;
-  if (!snapshot) return on_unreadable(snapshot.error());
+// On the device worker: reads, and gives each part to `take` on the loop. All of them have been there before what is posted to
+// the loop after this.
+Result<void> InterfaceLoop::read_for_loop(const TakePart& take, std::uint64_t generation) {
+  return ports_.device->read([this, &take, generation](wg::Snapshot read) -> Result<void> {
+    auto permit = parts_.wait(kStuckLoop);
+    if (!permit) return Error{Errc::timeout, "the daemon is too busy to look at what its device says"};
+    struct OnTheWay {
+      wg::Snapshot part;
+      Permits::Permit permit;
+    };
+    auto way = std::make_shared<OnTheWay>(std::move(read), std::move(permit));  // shared: a posted function is copyable
+    boost::asio::post(loop_, [this, way = std::move(way), take, generation] {
+      if (generation == generation_) take(way->part);
+    });
+    return {};
+  });
+}
+
+void InterfaceLoop::take_part(wg::Snapshot& part) {
   if (restored_) {
     sessions::RestoredState state;
     state.same_boot = restored_->same_boot;
-    state.same_device = restored_->same_boot && restored_->identity == snapshot->identity;
+    state.same_device = restored_->same_boot && restored_->identity == part.identity;
     state.last_snapshot = restored_->last_snapshot;
     state.created = created_;
     state.baselines = std::move(restored_->baselines);
     tracker_.restore(std::move(state));
     restored_.reset();
   }
-  announce();
-  note(*snapshot, std::move(link.problem));
+  planner_.take(part);
+  std::ranges::move(tracker_.observe(part), std::back_inserter(found_));
+  if (!part.last) return;
+  part.device.peers = {};
+  reading_ = std::move(part);
+}
 
-  auto plan = reconcile::plan(desired_, *snapshot, expected_for(*snapshot));
-  settle_expected(*snapshot, plan);
-  auto observation = observe(*snapshot, plan, std::move(link.drift));
+void InterfaceLoop::on_read(const Result<void>& read, LinkRepair link) {
+  ++status_.polls;
+  if (!read) return on_unreadable(read.error());
+  announce();
+  note(reading_, std::move(link.problem));
+
+  auto plan = planner_.finish(expected_for(reading_));
+  settle_expected(reading_, plan);
+  auto observation = observe(reading_, plan, std::move(link.drift));
   status_.drift_total += observation.drift.size() + observation.link_drift.size();
   const bool stopping = life_ == Life::stopping;
   auto leave = stopping ? Departing{} : departing(plan);
   const bool worth_recording = observation.checkpoint || !observation.events.empty() || !observation.drift.empty() ||
                                !observation.link_drift.empty() || !observation.gone.empty();
+  const bool more = plan.more && !stopping;
   if (!stopping) carry_out(plan);
-  const BootTime started = snapshot->started.boot;
   // Also when it holds nothing: behind it in the queue is behind the final figures of those who leave.
   if (worth_recording || !leave.empty() || stopping) {
     send(std::move(observation), [this, stopping, leave = std::move(leave)] {
@@ -331,10 +382,15 @@ void InterfaceLoop::on_snapshot(Result<wg::Snapshot> snapshot, LinkRepair link) 
   }
   become_ready();
   if (stopping) return;
-  pacer_.looked(started, now().boot);
+  pacer_.looked(reading_.started.boot, now().boot);
   schedule_look();
+  if (more) {
+    loaded_ = reconcile::kMostAdded;
+    loading_since_ = now().boot;
+    return load_more();
+  }
   if (std::exchange(poll_again_, false)) return poll();
-  schedule_poll(started);
+  schedule_poll(reading_.started.boot);
 }
 
 // ---- Looks between polls, because of hints ----
@@ -362,30 +418,36 @@ void InterfaceLoop::schedule_look() {
 
 void InterfaceLoop::look() {
   if (std::exchange(looking_, true)) return;
-  device_.post([this, &loop = loop_, device = ports_.device, generation = generation_] {
-    auto snapshot = std::make_shared<Result<wg::Snapshot>>(device->snapshot());  // shared: std::function wants it copyable
-    boost::asio::post(loop, [this, generation, snapshot] {
-      if (generation == generation_) on_look(*snapshot);
+  device_.post([this, &loop = loop_, generation = generation_] {
+    const auto read = read_for_loop([this](wg::Snapshot& part) { glance_at(part); }, generation);
+    boost::asio::post(loop, [this, generation, read] {
+      if (generation == generation_) on_look(read);
     });
   });
 }
 
 // Only the beginnings of sessions are taken from it: everything else, and what to make of an error, is the polls' business.
-void InterfaceLoop::on_look(const Result<wg::Snapshot>& snapshot) {
+void InterfaceLoop::glance_at(wg::Snapshot& part) {
+  std::ranges::move(tracker_.glance(part), std::back_inserter(found_));
+  if (!part.last) return;
+  part.device.peers = {};
+  glance_ = std::move(part);
+}
+
+void InterfaceLoop::on_look(const Result<void>& read) {
   looking_ = false;
-  const BootTime began = snapshot ? snapshot->started.boot : now().boot;
-  if (snapshot) {
+  if (read) {
     ++status_.looks;
     Observation out{.interface = settings_.name,
-                    .at = snapshot->finished,
+                    .at = glance_.finished,
                     .watched = watched_,
                     .kernel = kernel_,
-                    .identity = snapshot->identity};
-    out.events = tracker_.glance(*snapshot);
+                    .identity = glance_.identity,
+                    .events = std::exchange(found_, {})};
     take_rows_of(tracker_, out.events, out.baselines, out.forgotten);
     if (!out.events.empty()) send(std::move(out), [] {});
   }
-  pacer_.looked(began, now().boot);
+  pacer_.looked(read ? glance_.started.boot : now().boot, now().boot);
   schedule_look();
 }
 
@@ -395,6 +457,7 @@ void InterfaceLoop::on_unreadable(const Error& error) {
     if (restored_) return finish_stop();
     Observation known{.interface = settings_.name, .at = now(), .watched = watched_, .kernel = kernel_};
     known.checkpoint = true;
+    known.events = std::exchange(found_, {});
     take_checkpoint(known);
     return send(std::move(known), [this] { finish_stop(); });
   }
@@ -427,7 +490,7 @@ Observation InterfaceLoop::observe(const wg::Snapshot& snapshot, const reconcile
   Observation out{.interface = settings_.name, .at = snapshot.finished, .kernel = kernel_, .identity = snapshot.identity};
   if (snapshot.complete) watched_ = snapshot.started;
   out.watched = watched_;
-  out.events = tracker_.observe(snapshot);
+  out.events = std::exchange(found_, {});
   out.drift = plan.drift;
   out.link_drift = std::move(link_drift);
   out.gone = plan.gone;
@@ -502,6 +565,37 @@ void InterfaceLoop::carry_out(reconcile::Plan& plan) {
   });
 }
 
+// A device that lacks more than a plan adds gets the rest in pieces, two of them under way so that the device never waits for the
+// next; other changes get in between. It is looked at again when it has all.
+void InterfaceLoop::load_more() {
+  while (loads_ < 2) {
+    auto addition = reconcile::add_more(desired_, expected_for(reading_));
+    if (addition.change.empty()) break;
+    if (!addition.drift.empty()) {
+      status_.drift_total += addition.drift.size();
+      Observation missing{.interface = settings_.name, .at = now(), .kernel = kernel_, .identity = identity_};
+      missing.drift = std::move(addition.drift);
+      send(std::move(missing), [] {});
+    }
+    ++loads_;
+    loaded_ += addition.change.peers.size();
+    apply(std::move(addition.change), [this](const Result<BootTime>& done) { on_loaded(done); });
+  }
+  if (loads_ > 0) return;
+  const std::chrono::duration<double> took = now().boot - loading_since_;
+  log::info("{}: {} missing peers put on the device in {:.1f} s", settings_.name, loaded_, took.count());
+  poll_again_ = false;
+  poll();
+}
+
+void InterfaceLoop::on_loaded(const Result<BootTime>& done) {
+  if (loads_ == 0 || life_ != Life::running) return;  // of a device that is lost meanwhile
+  --loads_;
+  if (done) return load_more();
+  log::warn("{}: {}", settings_.name, done.error().message);
+  if (loads_ == 0) schedule_poll(now().boot);
+}
+
 // Those whose removal nobody waits for yet.
 InterfaceLoop::Departing InterfaceLoop::departing(const reconcile::Plan& plan) {
   Departing out;
@@ -562,10 +656,11 @@ reconcile::Expected InterfaceLoop::expected_for(const wg::Snapshot& snapshot) {
 void InterfaceLoop::settle_expected(const wg::Snapshot& snapshot, const reconcile::Plan& plan) {
   if (!snapshot.complete) return;
   if (!plan.change.private_key && !plan.change.listen_port && !plan.change.fwmark) device_expected_ = false;
-  if (expected_.empty()) return;
+  if (expected_.empty() && (!desired_.peers.any_fresh() || plan.more)) return;
   std::unordered_set<wg::PublicKey> changing;
   for (const auto& peer : plan.change.peers) changing.insert(peer.public_key);
   std::erase_if(expected_, [&changing](const auto& entry) { return !changing.contains(entry.first); });
+  if (!plan.more) desired_.peers.settle([&changing](const wg::PublicKey& key) { return changing.contains(key); });
 }
 
 void InterfaceLoop::remove_peer(const wg::PublicKey& peer, sessions::CloseReason reason, std::function<void(Result<void>)> cut) {
@@ -590,7 +685,7 @@ void InterfaceLoop::remove_peer(const wg::PublicKey& peer, sessions::CloseReason
 
 void InterfaceLoop::remove_all(sessions::CloseReason reason) {
   std::vector<wg::PublicKey> keys;
-  for (const auto& [key, peer] : desired_.peers) keys.push_back(key);
+  for (reconcile::DesiredPeers::Slot slot = 0; slot < desired_.peers.size(); ++slot) keys.push_back(desired_.peers.key(slot));
   for (const auto& key : keys) put_leaving(key, reason);
   if (life_ == Life::running) push_wanted();  // the plan of its poll quiesces them all
 }
@@ -604,25 +699,30 @@ void InterfaceLoop::link_changed(bool up, bool removed) {
   // says. Counters outlive a link that is down, so they are read once more before its sessions are closed.
   device_.post([this, &loop = loop_, ports = ports_, removed, announced, generation = generation_] {
     const auto found = ports.link->look();
-    auto last =
-        std::make_shared<Result<wg::Snapshot>>(Error{Errc::unavailable, "not read"});  // shared: std::function wants it copyable
-    if (found && found->exists && !removed) *last = ports.device->snapshot();
-    boost::asio::post(loop, [this, generation, removed, announced, found, last] {
+    bool read = false;
+    if (found && found->exists && !removed) {
+      // Never looked at yet: nothing is known that could end.
+      read = read_for_loop(
+                 [this](wg::Snapshot& part) {
+                   if (!restored_) take_part(part);
+                 },
+                 generation)
+                 .has_value();
+    }
+    boost::asio::post(loop, [this, generation, removed, announced, found, read] {
       if (generation != generation_ || life_ != Life::running || !found) return;
       if (!found->exists) return lose_backend("the interface is gone");
       if (removed) return poll();  // made again by somebody: the snapshot says what it is now
-      link_went_down(*last, announced);
+      link_went_down(read, announced);
     });
   });
 }
 
-void InterfaceLoop::link_went_down(const Result<wg::Snapshot>& last, Instant announced) {
-  if (restored_) return poll();  // never looked at yet: nothing is known that could end
+void InterfaceLoop::link_went_down(bool read, Instant announced) {
+  if (restored_) return poll();
   Observation out{.interface = settings_.name, .at = now(), .kernel = kernel_};
-  if (last) {
-    out.identity = last->identity;
-    out.events = tracker_.observe(*last);
-  }
+  if (read) out.identity = reading_.identity;
+  out.events = std::exchange(found_, {});
   for (auto& event : tracker_.link_down(announced)) out.events.push_back(std::move(event));
   take_rows_of(tracker_, out.events, out.baselines, out.forgotten);
   last_checkpoint_.reset();  // the next snapshot's rows must say that these sessions are over, named by an event or not
@@ -646,6 +746,7 @@ void InterfaceLoop::stop(bool destroy, std::function<void()> stopped) {
   boost::system::error_code ignored;
   death_.close(ignored);
   ++generation_;  // answers under way are of no use now: the last snapshot overtakes them
+  loads_ = 0;
   if (!was_running) return finish_stop();
   polling_ = false;
   poll();

@@ -19,6 +19,7 @@
 #include "config/config.hpp"
 #include "control/service/backend_port.hpp"
 #include "control/service/queries.hpp"
+#include "gateway/base/permits.hpp"
 #include "gateway/base/worker.hpp"
 #include "gateway/hints/pacer.hpp"
 #include "gateway/reconcile/plan.hpp"
@@ -74,9 +75,10 @@ class InterfaceLoop {
   void set_device(wg::PrivateKey key, wg::PublicKey public_key);
   // The same while it runs: the next poll puts it on the device, as our own doing.
   void change_key(wg::PrivateKey key, wg::PublicKey public_key);
-  // `known`: the device may have them already (they were there before a restart), so that their absence is drift. Otherwise
-  // they are our own change.
-  void put_peers(std::vector<reconcile::DesiredPeer> peers, bool known = false);
+  // Peers that the device may have already (they were there before a restart), so that their absence is drift, are not fresh.
+  void want_peers(reconcile::DesiredPeers peers);
+  // Our own change, before start() or later.
+  void put_peers(std::vector<reconcile::DesiredPeer> peers);
   // True when routes changed with it: only remove_peer() and remove_all() need to know.
   bool put_leaving(const wg::PublicKey& peer, sessions::CloseReason reason);
   struct Restored {
@@ -127,13 +129,19 @@ class InterfaceLoop {
   void lose_backend(std::string why);
   void schedule_poll(BootTime from);
   void poll();
-  void on_snapshot(Result<wg::Snapshot> snapshot, LinkRepair link);
   void schedule_look();
   void look();
-  void on_look(const Result<wg::Snapshot>& snapshot);
+  void glance_at(wg::Snapshot& part);
+  void on_look(const Result<void>& read);
+  using TakePart = std::function<void(wg::Snapshot& part)>;
+  Result<void> read_for_loop(const TakePart& take, std::uint64_t generation);
+  void take_part(wg::Snapshot& part);
+  void on_read(const Result<void>& read, LinkRepair link);
   void on_unreadable(const Error& error);
   void announce();
   void note(const wg::Snapshot& snapshot, std::string link_problem);
+  void load_more();
+  void on_loaded(const Result<BootTime>& done);
   void apply(wg::DeviceChange change, std::function<void(Result<BootTime>)> done);
   void carry_out(reconcile::Plan& plan);
   Departing departing(const reconcile::Plan& plan);
@@ -144,8 +152,9 @@ class InterfaceLoop {
   void finish_stop();
   reconcile::Expected expected_for(const wg::Snapshot& snapshot);
   void settle_expected(const wg::Snapshot& snapshot, const reconcile::Plan& plan);
-  void link_went_down(const Result<wg::Snapshot>& last, Instant announced);
+  void link_went_down(bool read, Instant announced);
   void become_ready();
+  void note_all_routes();
   bool note_routes(const wg::PublicKey& peer, std::span<const IpPrefix> allowed_ips);
   [[nodiscard]] std::vector<IpPrefix> routes() const;
   void push_wanted();
@@ -158,6 +167,14 @@ class InterfaceLoop {
   BackendPorts ports_;
   sessions::Tracker tracker_;
   reconcile::Desired desired_;
+  reconcile::Planner planner_;
+  wg::Snapshot reading_;                // the latest whole reading, without its peers
+  wg::Snapshot glance_;                 // the same of a look
+  std::vector<sessions::Event> found_;  // told by the tracker, not sent yet: a reading comes in parts
+  Permits parts_;                       // of parts on their way from the device worker
+  unsigned loads_ = 0;                  // pieces of a long addition that the device has not answered; polls wait for the last
+  std::size_t loaded_ = 0;              // peers of that addition
+  BootTime loading_since_;
   std::unordered_map<wg::PublicKey, sessions::CloseReason> leaving_reason_;
   // Our own changes that a snapshot may not show yet: unset until the device has answered, then the time it did.
   std::unordered_map<wg::PublicKey, std::optional<BootTime>> expected_;

@@ -27,19 +27,6 @@ Error bad(std::string_view what, std::string_view text) {
 
 }  // namespace
 
-IpAddress IpAddress::v4(std::span<const std::uint8_t, 4> bytes) {
-  IpAddress a;
-  std::copy(bytes.begin(), bytes.end(), a.bytes_.begin());
-  return a;
-}
-
-IpAddress IpAddress::v6(std::span<const std::uint8_t, 16> bytes) {
-  IpAddress a;
-  a.family_ = Family::v6;
-  std::copy(bytes.begin(), bytes.end(), a.bytes_.begin());
-  return a;
-}
-
 Result<IpAddress> IpAddress::parse(std::string_view text) {
   if (text.size() >= INET6_ADDRSTRLEN || text.find('\0') != std::string_view::npos) return bad("an IP address", text);
   const std::string zero_terminated(text);

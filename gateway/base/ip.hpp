@@ -1,6 +1,7 @@
 #pragma once
 // Addresses as values: an IPv4 or IPv6 address, a prefix, an endpoint. No name resolution anywhere.
 
+#include <algorithm>
 #include <array>
 #include <compare>
 #include <cstdint>
@@ -16,9 +17,18 @@ class IpAddress {
  public:
   enum class Family : std::uint8_t { v4 = 4, v6 = 6 };
 
-  IpAddress() = default;                                        // 0.0.0.0
-  static IpAddress v4(std::span<const std::uint8_t, 4> bytes);  // network order
-  static IpAddress v6(std::span<const std::uint8_t, 16> bytes);
+  IpAddress() = default;                                         // 0.0.0.0
+  static IpAddress v4(std::span<const std::uint8_t, 4> bytes) {  // network order
+    IpAddress a;
+    std::copy(bytes.begin(), bytes.end(), a.bytes_.begin());
+    return a;
+  }
+  static IpAddress v6(std::span<const std::uint8_t, 16> bytes) {
+    IpAddress a;
+    a.family_ = Family::v6;
+    std::copy(bytes.begin(), bytes.end(), a.bytes_.begin());
+    return a;
+  }
   // Dotted quad or RFC 4291 text; no zone, no brackets, no leading zeros (inet_pton).
   static Result<IpAddress> parse(std::string_view text);
 

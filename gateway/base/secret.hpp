@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +17,9 @@ class Secret32 {
  public:
   static constexpr std::size_t kSize = 32;
   Secret32() = default;
-  explicit Secret32(std::span<const std::uint8_t, kSize> bytes) noexcept;
+  explicit Secret32(std::span<const std::uint8_t, kSize> bytes) noexcept { assign(bytes); }
+  // Instead of a temporary, which would be wiped again: readings take a million of them.
+  void assign(std::span<const std::uint8_t, kSize> bytes) noexcept { std::copy(bytes.begin(), bytes.end(), bytes_.begin()); }
   Secret32(const Secret32&) = default;
   Secret32& operator=(const Secret32&) = default;
   ~Secret32() { wipe(bytes_); }

@@ -66,16 +66,23 @@ wg::PeerChange update_of(const wg::PublicKey& peer) {
   return change;
 }
 
-class Planner {
+// What is to be done, from what a reading found odd.
+class Judgement {
  public:
-  Planner(const Desired& desired, const wg::Snapshot& snapshot, const Expected& expected)
-      : desired_(desired), snapshot_(snapshot), expected_(expected), ours_(expected.peers.begin(), expected.peers.end()) {}
+  Judgement(Desired& desired, const wg::Snapshot& header, const std::vector<wg::Peer>& odd,
+            const std::unordered_set<wg::PublicKey>& not_met, const Expected& expected)
+      : desired_(desired),
+        snapshot_(header),
+        odd_(odd),
+        not_met_(not_met),
+        expected_(expected),
+        ours_(expected.peers.begin(), expected.peers.end()) {}
 
   Plan make() {
     compare_device();
-    for (const wg::Peer& actual : snapshot_.device.peers) compare_peer(actual);
+    for (const wg::Peer& actual : odd_) compare_peer(actual);
     if (snapshot_.complete) {
-      if (matched_ < desired_.peers.size()) add_missing();
+      add_missing();
       note_gone();
     }
     assemble();
@@ -108,12 +115,9 @@ class Planner {
   void compare_peer(const wg::Peer& actual) {
     if (actual.public_key == desired_.public_key) return;
     if (const auto it = desired_.leaving.find(actual.public_key); it != desired_.leaving.end()) {
-      leaving_present_.insert(actual.public_key);
-      if (desired_.peers.contains(actual.public_key)) ++matched_;
       lead_out(it->second);
-    } else if (const auto found = desired_.peers.find(actual.public_key); found != desired_.peers.end()) {
-      ++matched_;
-      put_right(found->second, actual);
+    } else if (const auto slot = desired_.peers.find(actual.public_key); slot != DesiredPeers::kNone) {
+      put_right(desired_.peers.get(slot), actual, !desired_.peers.fresh(slot) && !ours_.contains(actual.public_key));
     } else {
       removals_.push_back(removal_of(actual.public_key));
       drift(DriftKind::peer_unknown, actual.public_key, spell(actual.allowed_ips), "absent");
@@ -131,13 +135,12 @@ class Planner {
     }
   }
 
-  void put_right(const DesiredPeer& wanted, const wg::Peer& actual) {
+  void put_right(const DesiredPeer& wanted, const wg::Peer& actual, bool report) {
     wg::PeerChange change = update_of(wanted.public_key);
-    const bool report = !ours_.contains(wanted.public_key);
     bool touched = false;
     if (differ(wanted.allowed_ips, actual.allowed_ips)) {
       change.replace_allowed_ips = true;
-      change.add_allowed_ips = wanted.allowed_ips.to_vector();
+      change.add_allowed_ips = wanted.allowed_ips;
       moving_.insert(wanted.allowed_ips.begin(), wanted.allowed_ips.end());
       touched = true;
       if (report) drift(DriftKind::allowed_ips, wanted.public_key, spell(actual.allowed_ips), spell(wanted.allowed_ips));
@@ -170,21 +173,18 @@ class Planner {
   }
 
   void add_missing() {
-    std::unordered_set<wg::PublicKey> present;
-    present.reserve(snapshot_.device.peers.size());
-    for (const wg::Peer& p : snapshot_.device.peers) present.insert(p.public_key);
-    for (const auto& [key, wanted] : desired_.peers) {
-      if (key == desired_.public_key || present.contains(key) || desired_.leaving.contains(key)) continue;
-      updates_.push_back(set_peer(wanted));
-      moving_.insert(wanted.allowed_ips.begin(), wanted.allowed_ips.end());
-      if (!ours_.contains(key)) drift(DriftKind::peer_missing, key, "absent", spell(wanted.allowed_ips));
+    Addition missing = add_more(desired_, expected_, kMostAdded);
+    for (wg::PeerChange& change : missing.change.peers) {
+      moving_.insert(change.add_allowed_ips.begin(), change.add_allowed_ips.end());
+      updates_.push_back(std::move(change));
     }
+    std::ranges::move(missing.drift, std::back_inserter(plan_.drift));
+    plan_.more = missing.more;
   }
 
   void note_gone() {
-    for (const auto& [key, leaving] : desired_.leaving) {
-      if (!leaving_present_.contains(key)) plan_.gone.push_back(key);
-    }
+    for (const auto& key : not_met_)
+      if (desired_.leaving.contains(key)) plan_.gone.push_back(key);
   }
 
   // The pre-shared key of the first phase: nobody but this gateway can compute it, and a plan stays a pure function.
@@ -213,17 +213,17 @@ class Planner {
   }
 
   // Every present peer that holds an allowed IP about to be given to another keeps what is rightly its own and nothing else.
+  // Such a peer is not as desired: who is, holds nothing but its own.
   // One being removed or quiesced in this change holds nothing any more.
   void clear_holders() {
     if (moving_.empty()) return;
     std::unordered_set<wg::PublicKey> emptied;
     for (const wg::PeerChange& r : removals_) emptied.insert(r.public_key);
-    static const wg::AllowedIps kNone;
-    for (const wg::Peer& holder : snapshot_.device.peers) {
+    for (const wg::Peer& holder : odd_) {
       if (emptied.contains(holder.public_key)) continue;
-      const auto it = desired_.peers.find(holder.public_key);
-      const bool stays = it != desired_.peers.end() && !desired_.leaving.contains(holder.public_key);
-      const wg::AllowedIps& rightful = stays ? it->second.allowed_ips : kNone;
+      const auto slot = desired_.peers.find(holder.public_key);
+      const bool stays = slot != DesiredPeers::kNone && !desired_.leaving.contains(holder.public_key);
+      const wg::AllowedIps rightful = stays ? desired_.peers.allowed_ips(slot) : wg::AllowedIps{};
       wg::PeerChange clearing = update_of(holder.public_key);
       clearing.replace_allowed_ips = true;
       bool holds_anothers = false;
@@ -238,8 +238,10 @@ class Planner {
     }
   }
 
-  const Desired& desired_;
+  Desired& desired_;
   const wg::Snapshot& snapshot_;
+  const std::vector<wg::Peer>& odd_;
+  const std::unordered_set<wg::PublicKey>& not_met_;
   const Expected& expected_;
   const std::unordered_set<wg::PublicKey> ours_;
   Plan plan_;
@@ -247,8 +249,6 @@ class Planner {
   std::vector<wg::PeerChange> clearings_;
   std::vector<wg::PeerChange> updates_;
   std::unordered_set<IpPrefix, PrefixHash> moving_;  // allowed IPs this change gives to someone
-  std::unordered_set<wg::PublicKey> leaving_present_;
-  std::size_t matched_ = 0;  // desired peers that the snapshot has
 };
 
 }  // namespace
@@ -275,8 +275,65 @@ std::string_view to_string(DriftKind kind) noexcept {
   return "unknown";
 }
 
-Plan plan(const Desired& desired, const wg::Snapshot& snapshot, const Expected& expected) {
-  return Planner{desired, snapshot, expected}.make();
+Planner::Planner(Desired& desired) : desired_(desired) {}
+
+void Planner::take(const wg::Snapshot& part) {
+  DesiredPeers& wanted = desired_.peers;
+  if (part.first) {
+    wanted.clear_marks();
+    odd_.clear();
+    leaving_.clear();
+    for (const auto& [key, leaving] : desired_.leaving) leaving_.insert(key);
+    next_ = 0;
+  }
+  header_ = wg::Snapshot{};
+  header_.device.public_key = part.device.public_key;
+  header_.device.listen_port = part.device.listen_port;
+  header_.device.fwmark = part.device.fwmark;
+  header_.started = part.started;
+  header_.complete = part.complete;
+  for (const wg::Peer& actual : part.device.peers) {
+    const auto slot = wanted.find(actual.public_key, next_);
+    if (slot != DesiredPeers::kNone) {
+      next_ = slot + 1;
+      if (!wanted.mark(slot)) continue;  // a backend that lists a key twice is not believed twice
+    }
+    const bool leaves = !desired_.leaving.empty() && desired_.leaving.contains(actual.public_key);
+    if (leaves) leaving_.erase(actual.public_key);
+    if (leaves || slot == DesiredPeers::kNone || !same_set(wanted.allowed_ips(slot), actual.allowed_ips) ||
+        !(wanted.preshared_key(slot) == actual.preshared_key) || wanted.keepalive_s(slot) != actual.keepalive_s)
+      odd_.push_back(actual);
+  }
+}
+
+Plan Planner::finish(const Expected& expected) const { return Judgement{desired_, header_, odd_, leaving_, expected}.make(); }
+
+Plan plan(Desired& desired, const wg::Snapshot& snapshot, const Expected& expected) {
+  Planner planner{desired};
+  planner.take(snapshot);
+  return planner.finish(expected);
+}
+
+Addition add_more(Desired& desired, const Expected& expected, std::size_t most) {
+  Addition out;
+  DesiredPeers& wanted = desired.peers;
+  if (wanted.all_marked()) return out;
+  const std::unordered_set<wg::PublicKey> ours(expected.peers.begin(), expected.peers.end());
+  for (DesiredPeers::Slot slot = 0; slot < wanted.size(); ++slot) {
+    if (wanted.marked(slot)) continue;
+    const wg::PublicKey& key = wanted.key(slot);
+    if (key == desired.public_key || desired.leaving.contains(key)) continue;
+    if (out.change.peers.size() == most) {
+      out.more = true;
+      break;
+    }
+    wanted.mark(slot);
+    const DesiredPeer peer = wanted.get(slot);
+    out.change.peers.push_back(set_peer(peer));
+    if (!wanted.fresh(slot) && !ours.contains(key))
+      out.drift.push_back(Drift{DriftKind::peer_missing, key, "absent", spell(peer.allowed_ips)});
+  }
+  return out;
 }
 
 wg::PeerChange quiesce(const wg::PublicKey& peer, const wg::PresharedKey& random) {
@@ -293,7 +350,7 @@ wg::PeerChange set_peer(const DesiredPeer& peer) {
   change.preshared_key = peer.preshared_key;
   change.keepalive_s = peer.keepalive_s;
   change.replace_allowed_ips = true;
-  change.add_allowed_ips = peer.allowed_ips.to_vector();
+  change.add_allowed_ips = peer.allowed_ips;
   return change;
 }
 

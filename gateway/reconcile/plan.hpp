@@ -7,18 +7,12 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
-#include "gateway/wg/types.hpp"
+#include "gateway/reconcile/desired_peers.hpp"
 
 namespace sanad::reconcile {
-
-struct DesiredPeer {
-  wg::PublicKey public_key;
-  wg::PresharedKey preshared_key;  // all zero = none
-  std::uint16_t keepalive_s = 0;
-  wg::AllowedIps allowed_ips;
-};
 
 // A peer on its way out. Phase one ("quiesce": allowed IPs cleared, pre-shared key replaced) happened at `quiesced`;
 // unset: not yet done.
@@ -32,7 +26,7 @@ struct Desired {
   wg::PublicKey public_key;
   std::uint16_t listen_port = 0;
   std::uint32_t fwmark = 0;
-  std::unordered_map<wg::PublicKey, DesiredPeer> peers;
+  DesiredPeers peers;
   std::unordered_map<wg::PublicKey, LeavingPeer> leaving;
 };
 
@@ -52,6 +46,7 @@ struct Plan {
   std::vector<wg::PublicKey> quiesce;  // leaving peers whose first phase is in `change`
   std::vector<wg::PublicKey> remove;   // leaving peers whose second phase (removal) is in `change`
   std::vector<wg::PublicKey> gone;     // leaving peers that a complete snapshot no longer has: forget them
+  bool more = false;                   // peers are missing that `change` does not add: see add_more()
 };
 
 // `expected_new`: keys we added to desired since the last applied plan: their absence is our own doing, not drift;
@@ -65,10 +60,41 @@ struct Plan {
 // Moved allowed IPs: WireGuard moves an allowed IP silently to the peer that is given it last; the plan clears it from the
 // holder in the same change, before it is given to the rightful peer.
 struct Expected {
-  std::vector<wg::PublicKey> peers;  // keys we added or changed since the last applied plan
-  bool device = false;               // the same for the device's own fields (first start, reload)
+  std::vector<wg::PublicKey>
+      peers;            // keys we added or changed since the last applied plan; those that are fresh go without saying
+  bool device = false;  // the same for the device's own fields (first start, reload)
 };
-Plan plan(const Desired& desired, const wg::Snapshot& snapshot, const Expected& expected);
+
+// A device read in parts. What differs is kept and judged at the end, by what is desired and expected then: both may change
+// between two parts. The marks of `desired.peers` are the planner's while it lives, and say afterwards what the device has.
+class Planner {
+ public:
+  explicit Planner(Desired& desired);
+  void take(const wg::Snapshot& part);  // the first part of a reading starts over
+  // After the last part.
+  Plan finish(const Expected& expected) const;
+
+ private:
+  Desired& desired_;
+  wg::Snapshot header_;                        // the reading, without its peers
+  std::vector<wg::Peer> odd_;                  // peers that are not as desired, or nobody's, or leaving
+  std::unordered_set<wg::PublicKey> leaving_;  // leaving from the first part on, and not met
+  DesiredPeers::Slot next_ = 0;                // where the next peer is likely to lie
+};
+
+// Of a device that was read whole.
+Plan plan(Desired& desired, const wg::Snapshot& snapshot, const Expected& expected);
+
+// So many missing peers a plan adds at most: a device that lacks 2^20 gets them in pieces, and other changes get in between.
+inline constexpr std::size_t kMostAdded = 8192;
+
+// The next piece, once a plan had `more`: peers that are not marked, which are marked then. Empty when there are none.
+struct Addition {
+  wg::DeviceChange change;
+  std::vector<Drift> drift;
+  bool more = false;
+};
+Addition add_more(Desired& desired, const Expected& expected, std::size_t most = kMostAdded);
 
 // The first phase of removal for one peer, to be applied at once on revocation: clears allowed IPs and replaces the
 // pre-shared key with a random one. `random` must be fresh random bytes.

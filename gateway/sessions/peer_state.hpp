@@ -8,48 +8,72 @@
 #include <optional>
 
 #include "gateway/sessions/events.hpp"
+#include "gateway/sessions/sample_times.hpp"
 
 namespace sanad::sessions {
 
 inline Traffic operator-(const Traffic& a, const Traffic& b) { return {a.rx - b.rx, a.tx - b.tx}; }
 
-// An optional Endpoint in 20 bytes instead of 24.
+// An optional Endpoint in 19 bytes instead of 24.
 class PackedEndpoint {
  public:
   PackedEndpoint() = default;
   explicit PackedEndpoint(const std::optional<Endpoint>& endpoint) {
     if (!endpoint) return;
     family_ = static_cast<std::uint8_t>(endpoint->address.family());
-    port_ = endpoint->port;
+    port_ = {static_cast<std::uint8_t>(endpoint->port >> 8U), static_cast<std::uint8_t>(endpoint->port)};
     std::ranges::copy(endpoint->address.bytes(), address_.begin());
   }
   [[nodiscard]] std::optional<Endpoint> get() const {
     if (family_ == 0) return std::nullopt;
+    const auto port = static_cast<std::uint16_t>(port_[0] << 8U | port_[1]);
     if (family_ == static_cast<std::uint8_t>(IpAddress::Family::v4)) {
-      return Endpoint{IpAddress::v4(std::span{address_}.first<4>()), port_};
+      return Endpoint{IpAddress::v4(std::span{address_}.first<4>()), port};
     }
-    return Endpoint{IpAddress::v6(std::span{address_}), port_};
+    return Endpoint{IpAddress::v6(std::span{address_}), port};
   }
   bool operator==(const PackedEndpoint&) const = default;
 
  private:
   std::array<std::uint8_t, 16> address_{};
-  std::uint16_t port_ = 0;
+  std::array<std::uint8_t, 2> port_{};
   std::uint8_t family_ = 0;
 };
 
-struct PeerRecord {
-  wg::HandshakeTime handshake;
-  Traffic counters;  // at `sampled`
-  Instant sampled;   // just before the snapshot of the last valid record
-  PackedEndpoint endpoint;
-  std::uint32_t seen = 0;  // the round of the last snapshot that had the peer
-  std::uint32_t incarnation = 0;
-  bool has_open = false;
-  bool no_baseline = false;  // nothing is known of its past: the first valid record becomes the zero
-  bool absent = false;       // a complete snapshot lacked it
-  bool dirty = false;
+// A handshake time in 12 bytes instead of 16. What is not a number of nanoseconds is taken to the nearest that is.
+class PackedHandshake {
+ public:
+  PackedHandshake() = default;
+  explicit PackedHandshake(const wg::HandshakeTime& time)
+      : sec_high_(static_cast<std::int32_t>(time.sec >> 32U)),
+        sec_low_(static_cast<std::uint32_t>(time.sec)),
+        nsec_(static_cast<std::uint32_t>(std::clamp<std::int64_t>(time.nsec, 0, 999'999'999))) {}
+  [[nodiscard]] wg::HandshakeTime get() const {
+    return {static_cast<std::int64_t>(static_cast<std::uint64_t>(static_cast<std::uint32_t>(sec_high_)) << 32U | sec_low_),
+            nsec_};
+  }
+  [[nodiscard]] bool never() const { return get().never(); }
+  bool operator==(const PackedHandshake&) const = default;
+
+ private:
+  std::int32_t sec_high_ = 0;
+  std::uint32_t sec_low_ = 0;
+  std::uint32_t nsec_ = 0;
 };
+
+// 56 bytes, 88 with its key: there may be 2^20.
+struct PeerRecord {
+  Traffic counters;  // at `sampled`
+  PackedHandshake handshake;
+  SampleTimes::Id sampled = 0;  // just before the snapshot of the last valid record
+  std::uint32_t incarnation = 0;
+  PackedEndpoint endpoint;
+  bool has_open : 1 = false;
+  bool no_baseline : 1 = false;  // nothing is known of its past: the first valid record becomes the zero
+  bool absent : 1 = false;       // a complete snapshot lacked it
+  bool dirty : 1 = false;
+};
+static_assert(sizeof(PeerRecord) == 56);
 
 struct OpenState {
   SessionId session{};
@@ -69,6 +93,7 @@ struct OutsideState {
   Instant since;                 // the sample at which `told` were the counters
   std::uint64_t attempt_rx = 0;  // the part that failed handshakes explain
   Traffic latest;                // moved in the latest sample; zero when nothing did
+  BootTime latest_at;
   std::optional<BootTime> last_event;
   std::optional<BootTime> cut;  // latest handshake known of a session that link_down closed
   bool tail = false;            // what is not told yet may be the tail of a session

@@ -6,6 +6,7 @@
 
 #include "gateway/sessions/handshake_age.hpp"
 #include "gateway/sessions/peer_state.hpp"
+#include "gateway/wg/key_table.hpp"
 
 namespace sanad::sessions {
 namespace {
@@ -37,6 +38,7 @@ class Tracker::Impl {
   [[nodiscard]] std::optional<Live> live(const wg::PublicKey& peer) const;
   [[nodiscard]] std::size_t open_count() const { return open_.size(); }
   [[nodiscard]] std::size_t peer_count() const { return peers_.size(); }
+  [[nodiscard]] std::size_t memory() const { return peers_.memory(); }
 
  private:
   using Events = std::vector<Event>;
@@ -54,6 +56,7 @@ class Tracker::Impl {
     Instant clock;       // relates not_after to the wall
   };
 
+  void begin(const wg::Snapshot& snapshot, Events& events);
   void note_gap(const wg::Snapshot& snapshot, Events& events);
   void start_over(const wg::Snapshot& snapshot, Events& events);
   void meet(PeerRecord& record, const wg::Snapshot& snapshot);
@@ -76,20 +79,24 @@ class Tracker::Impl {
                        Events& events);
   void note_absent(const wg::Snapshot& snapshot, Events& events);
   void mark_dirty(const wg::PublicKey& key, PeerRecord& record);
-  [[nodiscard]] static Baseline row(const wg::PublicKey& key, const PeerRecord& record, const OpenState* session,
-                                    const OutsideState* outside);
+  [[nodiscard]] Baseline row(const wg::PublicKey& key, const PeerRecord& record, const OpenState* session,
+                             const OutsideState* outside) const;
   [[nodiscard]] static Instant last_sign(const OpenState& session);
 
   TrackerSettings settings_;
   MakeId make_id_;
-  std::unordered_map<wg::PublicKey, PeerRecord> peers_;
+  using Peers = wg::KeyTable<PeerRecord>;
+  Peers peers_;  // marked: present in the latest snapshot
+  SampleTimes times_;
   std::unordered_map<wg::PublicKey, OpenState> open_;
   std::unordered_map<wg::PublicKey, OutsideState> outside_;
   std::unordered_map<wg::PublicKey, LeavingState> leaving_;
   std::vector<wg::PublicKey> dirty_;
   std::vector<wg::PublicKey> forgotten_;
 
-  std::uint32_t round_ = 0;
+  SampleTimes::Id sample_ = 0;  // the latest snapshot's start
+  std::size_t present_ = 0;     // peers the latest snapshot had so far
+  Peers::Slot next_ = 0;        // where the next peer of the snapshot is likely to lie
   std::optional<wg::DeviceIdentity> identity_;
   std::optional<Instant> previous_;       // start of the latest snapshot
   std::optional<Instant> zero_known_at_;  // a peer unknown to us had no counters then: the latest complete snapshot, or creation
@@ -111,12 +118,11 @@ void Tracker::Impl::restore(RestoredState state) {
   same_boot_ = state.same_boot || state.same_device;
   previous_ = state.last_snapshot;
   zero_known_at_ = state.created ? state.created : state.last_snapshot;
-  peers_.reserve(state.baselines.size());
   for (const Baseline& b : state.baselines) {
-    PeerRecord& record = peers_[b.peer];
-    record.handshake = b.handshake;
+    PeerRecord& record = peers_.at(peers_.insert(b.peer).first);
+    record.handshake = PackedHandshake{b.handshake};
     record.counters = b.counters;
-    record.sampled = b.sampled;
+    record.sampled = times_.note(b.sampled);
     record.endpoint = PackedEndpoint{b.endpoint};
     record.incarnation = b.incarnation;
     if (!b.open) {
@@ -131,7 +137,7 @@ void Tracker::Impl::restore(RestoredState state) {
         outside.carry_until = std::max(b.sampled.boot, previous_->boot) + std::chrono::nanoseconds{1};
       }
       // An opening is durable at once, so an idle peer's handshake was still this one at the last durable snapshot.
-      if (previous_ && record.sampled < *previous_) record.sampled = *previous_;
+      if (previous_ && b.sampled < *previous_) record.sampled = times_.note(*previous_);
       continue;
     }
     record.has_open = true;
@@ -150,28 +156,41 @@ void Tracker::Impl::restore(RestoredState state) {
 
 std::vector<Event> Tracker::Impl::observe(const wg::Snapshot& snapshot) {
   Events events;
+  if (snapshot.first) begin(snapshot, events);
+  for (const wg::Peer& peer : snapshot.device.peers) {
+    Peers::Slot slot = peers_.find(peer.public_key, next_);
+    if (slot == Peers::kNone) {
+      slot = peers_.insert(peer.public_key).first;
+      meet(peers_.at(slot), snapshot);
+    }
+    next_ = slot + 1;
+    if (!peers_.mark(slot)) continue;  // a backend that lists a key twice is not believed twice
+    ++present_;
+    if (!peer.has_counters) continue;
+    Sight sight{peers_.key(slot), peers_.at(slot), peer, snapshot, events};
+    look(sight);
+  }
+  if (snapshot.last && snapshot.complete) {
+    if (present_ < peers_.size() || !leaving_.empty()) note_absent(snapshot, events);
+    zero_known_at_ = snapshot.started;
+  }
+  return events;
+}
+
+void Tracker::Impl::begin(const wg::Snapshot& snapshot, Events& events) {
   note_gap(snapshot, events);
   if (device_replaced_ || (identity_ && *identity_ != snapshot.identity)) start_over(snapshot, events);
   identity_ = snapshot.identity;
-  ++round_;
-  std::size_t present = 0;
-  for (const wg::Peer& peer : snapshot.device.peers) {
-    const auto [it, met_now] = peers_.try_emplace(peer.public_key);
-    PeerRecord& record = it->second;
-    if (met_now) meet(record, snapshot);
-    if (record.seen == round_) continue;  // a backend that lists a key twice is not believed twice
-    record.seen = round_;
-    ++present;
-    if (!peer.has_counters) continue;
-    Sight sight{it->first, record, peer, snapshot, events};
-    look(sight);
-  }
-  if (snapshot.complete) {
-    if (present < peers_.size() || !leaving_.empty()) note_absent(snapshot, events);
-    zero_known_at_ = snapshot.started;
-  }
   previous_ = snapshot.started;
-  return events;
+  peers_.clear_marks();
+  present_ = 0;
+  next_ = 0;
+  if (times_.crowded()) {
+    times_.compact([this](const auto& take) {
+      for (Peers::Slot slot = 0; slot < peers_.size(); ++slot) take(peers_.at(slot).sampled);
+    });
+  }
+  sample_ = times_.note(snapshot.started);
 }
 
 void Tracker::Impl::note_gap(const wg::Snapshot& snapshot, Events& events) {
@@ -198,7 +217,8 @@ void Tracker::Impl::start_over(const wg::Snapshot& snapshot, Events& events) {
     zero_at.wall = wall_at(snapshot.started, zero_at.boot);
   }
   const Ending ending{CloseReason::device, snapshot.finished.boot, snapshot.finished};
-  for (auto& [key, record] : peers_) end_incarnation(key, record, ending, zero_at, events);
+  for (Peers::Slot slot = 0; slot < peers_.size(); ++slot)
+    end_incarnation(peers_.key(slot), peers_.at(slot), ending, zero_at, events);
   zero_known_at_ = zero_at;
   carry_until_ = BootTime{};
   down_at_.reset();
@@ -208,18 +228,19 @@ std::vector<Event> Tracker::Impl::glance(const wg::Snapshot& snapshot) {
   Events events;
   const bool known = previous_ && identity_ && *identity_ == snapshot.identity && !device_replaced_ && !restored_ && !lost_at_;
   if (!known) return events;
-  ++round_;
+  if (snapshot.first) sample_ = times_.note(snapshot.started);
+  Peers::Slot next = 0;
   for (const wg::Peer& peer : snapshot.device.peers) {
+    Peers::Slot slot = peers_.find(peer.public_key, next);
+    next = slot + 1;
     if (!peer.has_counters || peer.last_handshake.never()) continue;
-    auto it = peers_.find(peer.public_key);
-    if (it == peers_.end()) {
-      it = peers_.try_emplace(peer.public_key).first;
-      meet(it->second, snapshot);
-    } else if (it->second.handshake == peer.last_handshake) {
-      continue;
+    if (slot == Peers::kNone) {
+      slot = peers_.insert(peer.public_key).first;
+      meet(peers_.at(slot), snapshot);
+    } else if (peers_.at(slot).handshake == PackedHandshake{peer.last_handshake} || peers_.at(slot).sampled == sample_) {
+      continue;  // nothing new; or a backend that lists a key twice, which is not believed twice
     }
-    if (std::exchange(it->second.seen, round_) == round_) continue;
-    Sight sight{it->first, it->second, peer, snapshot, events};
+    Sight sight{peers_.key(slot), peers_.at(slot), peer, snapshot, events};
     look(sight);
   }
   return events;
@@ -233,7 +254,7 @@ bool Tracker::Impl::begins(const wg::PublicKey& peer, BootTime at) const {
 void Tracker::Impl::meet(PeerRecord& record, const wg::Snapshot& snapshot) {
   // The device may hold a peer from before we ever looked: only a complete snapshot without it proves that it began at zero.
   record.no_baseline = !zero_known_at_;
-  record.sampled = zero_known_at_.value_or(snapshot.started);
+  record.sampled = times_.note(zero_known_at_.value_or(snapshot.started));
 }
 
 void Tracker::Impl::look(Sight& sight) {
@@ -247,9 +268,10 @@ void Tracker::Impl::look(Sight& sight) {
     const bool unmade = sight.read.last_handshake.never() && !record.handshake.never();
     if (fell || unmade) {
       const Ending ending{CloseReason::counters_reset, sight.snapshot.finished.boot, sight.snapshot.finished};
-      end_incarnation(sight.key, record, ending, record.sampled, sight.events);
+      const Instant zero_at = times_[record.sampled];
+      end_incarnation(sight.key, record, ending, zero_at, sight.events);
     }
-    if (record.handshake != sight.read.last_handshake) note_handshake(sight, now);
+    if (record.handshake != PackedHandshake{sight.read.last_handshake}) note_handshake(sight, now);
     if (record.has_open) {
       move_open(sight, now);
     } else {
@@ -257,7 +279,7 @@ void Tracker::Impl::look(Sight& sight) {
     }
     if (sight.read.endpoint) record.endpoint = PackedEndpoint{sight.read.endpoint};
     record.counters = now;
-    record.sampled = sight.snapshot.started;
+    record.sampled = sample_;
     if (record.has_open && down_at_) end_at_link_down(sight);
     if (record.has_open) expire(sight);
   }
@@ -268,14 +290,14 @@ void Tracker::Impl::look(Sight& sight) {
 void Tracker::Impl::look_first(Sight& sight) {
   PeerRecord& record = sight.record;
   record.no_baseline = false;
-  record.handshake = sight.read.last_handshake;
+  record.handshake = PackedHandshake{sight.read.last_handshake};
   record.counters = Traffic{sight.read.rx_bytes, sight.read.tx_bytes};
-  record.sampled = sight.snapshot.started;
+  record.sampled = sample_;
   record.endpoint = PackedEndpoint{sight.read.endpoint};
   mark_dirty(sight.key, record);
   if (record.handshake.never()) return;
   const Instant& now = sight.snapshot.finished;
-  const auto age = std::max(std::chrono::nanoseconds{}, now.wall - stamp_of(record.handshake));
+  const auto age = std::max(std::chrono::nanoseconds{}, now.wall - stamp_of(record.handshake.get()));
   if (age >= settings_.idle_timeout) return;
   const BootTime at = std::max(BootTime{}, now.boot - age);
   // It was there before us: when it began, and what moved until now, nobody can say.
@@ -286,15 +308,17 @@ void Tracker::Impl::note_handshake(Sight& sight, const Traffic& now) {
   PeerRecord& record = sight.record;
   const Instant& finished = sight.snapshot.finished;
   mark_dirty(sight.key, record);
-  const wg::HandshakeTime before = std::exchange(record.handshake, sight.read.last_handshake);
+  const wg::HandshakeTime before = record.handshake.get();
+  record.handshake = PackedHandshake{sight.read.last_handshake};
+  const wg::HandshakeTime after = record.handshake.get();
+  const Instant& sampled = times_[record.sampled];
   // A handshake brings at least its initiation; the same one read whole after a torn reading brings nothing.
-  if (!before.never() && now.rx == record.counters.rx && nearly_same(before, record.handshake)) {
-    if (record.has_open)
-      open_.find(sight.key)->second.last_handshake.ns += (stamp_of(record.handshake) - stamp_of(before)).count();
+  if (!before.never() && now.rx == record.counters.rx && nearly_same(before, after)) {
+    if (record.has_open) open_.find(sight.key)->second.last_handshake.ns += (stamp_of(after) - stamp_of(before)).count();
     return;
   }
-  const BootTime at = place_handshake(record.handshake, record.sampled, finished);
-  const Bounds bounds{wall_at(finished, record.sampled.boot), finished.wall};
+  const BootTime at = place_handshake(after, sampled, finished);
+  const Bounds bounds{wall_at(finished, sampled.boot), finished.wall};
   if (!record.has_open) {
     if (down_at_ && at <= down_at_->boot) {
       // Nobody had read this handshake when the link went down. A session closed then does not open again by its own renewal.
@@ -339,7 +363,7 @@ void Tracker::Impl::open(Sight& sight, BootTime at, const Bounds& bounds, const 
                                    .incarnation = record.incarnation,
                                    .start = session.start,
                                    .bounds = bounds,
-                                   .handshake = record.handshake,
+                                   .handshake = record.handshake.get(),
                                    .endpoint = sight.read.endpoint,
                                    .base = base});
 }
@@ -354,8 +378,8 @@ void Tracker::Impl::move_open(Sight& sight, const Traffic& now) {
     // Only what came from the peer is a sign of its life: a living one answers data within 10 s (KEEPALIVE_TIMEOUT), and what
     // the gateway sends after a peer has gone is its own calling for a handshake, every 5 s for 90 s. Once the key is dead
     // handshake tries alone move bytes, whoever makes them. All bytes are counted.
-    if (now.rx != record.counters.rx && record.sampled.boot < session.last_handshake + kKeyLife) {
-      session.moved_after = std::max(session.moved_after, record.sampled.boot);
+    if (now.rx != record.counters.rx && times_[record.sampled].boot < session.last_handshake + kKeyLife) {
+      session.moved_after = std::max(session.moved_after, times_[record.sampled].boot);
       session.last_moved = finished;
     }
   }
@@ -366,7 +390,7 @@ void Tracker::Impl::move_open(Sight& sight, const Traffic& now) {
                                    .session = session.session,
                                    .from = record.endpoint.get(),
                                    .to = sight.read.endpoint,
-                                   .bounds = {wall_at(finished, record.sampled.boot), finished.wall}});
+                                   .bounds = {wall_at(finished, times_[record.sampled].boot), finished.wall}});
 }
 
 void Tracker::Impl::move_idle(Sight& sight, const Traffic& now) {
@@ -378,17 +402,20 @@ void Tracker::Impl::move_idle(Sight& sight, const Traffic& now) {
     if (!moved) return;
     it = outside_.try_emplace(sight.key).first;
     it->second.told = record.counters;
-    it->second.since = record.sampled;
+    it->second.since = times_[record.sampled];
   }
   OutsideState& outside = it->second;
-  if (moved && outside.told == record.counters) outside.since = record.sampled;
   const BootTime now_boot = sight.snapshot.finished.boot;
+  // A reading that is repeated because it was interrupted gives a handshake in flight no time to complete.
+  if (!moved && outside.latest.rx > 0 && now_boot - outside.latest_at < settings_.poll_interval / 2) return;
+  if (moved && outside.told == record.counters) outside.since = times_[record.sampled];
   const bool due = !outside.last_event || now_boot - *outside.last_event >= settings_.attempt_interval;
   // One initiation in the latest sample may be the beginning of a handshake that completes right after it. Told is what is
   // older, or more than one; of several the last may still be such a beginning, so it is not counted.
   const std::uint64_t confirmed = outside.attempt_rx;
   outside.latest = now - record.counters;
-  const bool tail = record.sampled.boot < std::max(carry_until_, outside.carry_until) || leaving_.contains(sight.key);
+  outside.latest_at = now_boot;
+  const bool tail = times_[record.sampled].boot < std::max(carry_until_, outside.carry_until) || leaving_.contains(sight.key);
   if (!tail) outside.attempt_rx += outside.latest.rx;
   if (due && outside.attempt_rx > 0 && outside.latest.rx > kInitiationSize) {
     record.endpoint = PackedEndpoint{sight.read.endpoint ? sight.read.endpoint : record.endpoint.get()};
@@ -401,7 +428,7 @@ void Tracker::Impl::move_idle(Sight& sight, const Traffic& now) {
     tell_outside(sight.key, record, record.counters, sight.snapshot.finished, false, sight.events);
     outside.attempt_rx = latest_attempt;
     mark_dirty(sight.key, record);
-  } else if (!moved && outside.told == record.counters && due && outside.carry_until <= record.sampled.boot) {
+  } else if (!moved && outside.told == record.counters && due && outside.carry_until <= times_[record.sampled].boot) {
     outside_.erase(it);
   }
 }
@@ -439,7 +466,7 @@ void Tracker::Impl::tell_outside(const wg::PublicKey& key, const PeerRecord& rec
                                 .endpoint = record.endpoint.get(),
                                 .bounds = {wall_at(clock, outside.since.boot), clock.wall}});
   outside.told = until;
-  outside.since = record.sampled;
+  outside.since = times_[record.sampled];
   outside.attempt_rx = 0;
   outside.tail = false;
   outside.last_event = clock.boot;
@@ -516,7 +543,7 @@ Closed Tracker::Impl::closing(const wg::PublicKey& key, const PeerRecord& record
   closed.traffic = record.counters - session.base;
   closed.handshakes = session.handshakes;
   closed.moves = session.moves;
-  closed.figures_as_of = record.sampled.wall;
+  closed.figures_as_of = times_[record.sampled].wall;
   closed.figures_from_checkpoint = session.from_checkpoint;
   return closed;
 }
@@ -540,18 +567,17 @@ void Tracker::Impl::end_incarnation(const wg::PublicKey& key, PeerRecord& record
   ++record.incarnation;
   record.handshake = {};
   record.counters = {};
-  record.sampled = zero_at;
+  record.sampled = times_.note(zero_at);
   record.endpoint = {};
   mark_dirty(key, record);
 }
 
 void Tracker::Impl::note_absent(const wg::Snapshot& snapshot, Events& events) {
-  for (auto it = peers_.begin(); it != peers_.end();) {
-    auto& [key, record] = *it;
-    if (record.seen == round_) {
-      ++it;
-      continue;
-    }
+  // From the end, because the last takes the place of one that is erased.
+  for (auto slot = static_cast<Peers::Slot>(peers_.size()); slot-- > 0;) {
+    if (peers_.marked(slot)) continue;
+    const wg::PublicKey key = peers_.key(slot);
+    PeerRecord& record = peers_.at(slot);
     const auto leaving = leaving_.find(key);
     const bool ours = leaving != leaving_.end();
     if (!record.absent) {
@@ -563,12 +589,11 @@ void Tracker::Impl::note_absent(const wg::Snapshot& snapshot, Events& events) {
     if (ours || record.absent) {
       if (ours) leaving_.erase(leaving);
       forgotten_.push_back(key);
-      it = peers_.erase(it);
+      peers_.erase(slot);
       continue;
     }
     record.absent = true;
-    record.sampled = snapshot.started;
-    ++it;
+    record.sampled = sample_;
   }
   std::erase_if(leaving_, [this](const auto& entry) { return !peers_.contains(entry.first); });
 }
@@ -581,11 +606,11 @@ void Tracker::Impl::cancel_removal(const wg::PublicKey& peer) {
   const auto leaving = leaving_.find(peer);
   if (leaving == leaving_.end()) return;
   // Keys from before survive the quiescing: what they carry now is not an attempt.
-  if (const auto it = peers_.find(peer); it != peers_.end() && !it->second.has_open) {
+  if (const auto slot = peers_.find(peer); slot != Peers::kNone && !peers_.at(slot).has_open) {
     const auto [outside, added] = outside_.try_emplace(peer);
     if (added) {
-      outside->second.told = it->second.counters;
-      outside->second.since = it->second.sampled;
+      outside->second.told = peers_.at(slot).counters;
+      outside->second.since = times_[peers_.at(slot).sampled];
     }
     outside->second.tail = true;
     outside->second.carry_until = leaving->second.quiesced + kKeyLife;
@@ -600,7 +625,7 @@ std::vector<Event> Tracker::Impl::close_all(Instant when, CloseReason reason) {
   keys.reserve(open_.size());
   for (const auto& [key, session] : open_) keys.push_back(key);
   for (const wg::PublicKey& key : keys) {
-    PeerRecord& record = peers_.find(key)->second;
+    PeerRecord& record = peers_.at(peers_.find(key));
     const auto it = open_.find(key);
     if (it->second.last_handshake > when.boot) continue;  // it began after that, seen by a snapshot made meanwhile
     const bool outlived = when.boot - it->second.last_handshake > kKeyLife;
@@ -608,12 +633,12 @@ std::vector<Event> Tracker::Impl::close_all(Instant when, CloseReason reason) {
     if (!outlived) {
       closed.end = when.wall;
       closed.end_inferred = false;
-      closed.bounds = Bounds{wall_at(when, std::min(record.sampled.boot, when.boot)), when.wall};
+      closed.bounds = Bounds{wall_at(when, std::min(times_[record.sampled].boot, when.boot)), when.wall};
     }
     events.emplace_back(closed);
     OutsideState& outside = outside_[key];
     outside.told = record.counters;
-    outside.since = record.sampled;
+    outside.since = times_[record.sampled];
     outside.tail = true;
     if (reason == CloseReason::link_down) outside.cut = it->second.last_handshake;
     record.has_open = false;
@@ -634,18 +659,19 @@ std::vector<Event> Tracker::Impl::lose_device(Instant when) {
 }
 
 void Tracker::Impl::mark_dirty(const wg::PublicKey& key, PeerRecord& record) {
-  if (std::exchange(record.dirty, true)) return;
+  if (record.dirty) return;
+  record.dirty = true;
   dirty_.push_back(key);
 }
 
 Baseline Tracker::Impl::row(const wg::PublicKey& key, const PeerRecord& record, const OpenState* session,
-                            const OutsideState* outside) {
+                            const OutsideState* outside) const {
   Baseline b;
   b.peer = key;
   b.incarnation = record.incarnation;
-  b.handshake = record.handshake;
+  b.handshake = record.handshake.get();
   b.counters = record.counters;
-  b.sampled = record.sampled;
+  b.sampled = times_[record.sampled];
   b.endpoint = record.endpoint.get();
   if (session != nullptr) {
     b.open = Baseline::OpenSession{.session = session->session,
@@ -665,11 +691,11 @@ Baseline Tracker::Impl::row(const wg::PublicKey& key, const PeerRecord& record, 
 }
 
 std::optional<Baseline> Tracker::Impl::baseline(const wg::PublicKey& peer) const {
-  const auto it = peers_.find(peer);
-  if (it == peers_.end() || it->second.no_baseline) return std::nullopt;
+  const auto slot = peers_.find(peer);
+  if (slot == Peers::kNone || peers_.at(slot).no_baseline) return std::nullopt;
   const auto session = open_.find(peer);
   const auto outside = outside_.find(peer);
-  return row(peer, it->second, session == open_.end() ? nullptr : &session->second,
+  return row(peer, peers_.at(slot), session == open_.end() ? nullptr : &session->second,
              outside == outside_.end() ? nullptr : &outside->second);
 }
 
@@ -678,8 +704,9 @@ Tracker::Dirty Tracker::Impl::take_dirty() {
   dirty.forgotten = std::exchange(forgotten_, {});
   dirty.changed.reserve(dirty_.size());
   for (const wg::PublicKey& key : std::exchange(dirty_, {})) {
-    const auto it = peers_.find(key);
-    if (it == peers_.end() || !std::exchange(it->second.dirty, false)) continue;
+    const auto slot = peers_.find(key);
+    if (slot == Peers::kNone || !peers_.at(slot).dirty) continue;
+    peers_.at(slot).dirty = false;
     if (auto b = baseline(key)) dirty.changed.push_back(std::move(*b));
   }
   return dirty;
@@ -688,12 +715,12 @@ Tracker::Dirty Tracker::Impl::take_dirty() {
 std::optional<Tracker::Live> Tracker::Impl::live(const wg::PublicKey& peer) const {
   const auto it = open_.find(peer);
   if (it == open_.end()) return std::nullopt;
-  const PeerRecord& record = peers_.find(peer)->second;
+  const PeerRecord& record = peers_.at(peers_.find(peer));
   return Live{.session = it->second.session,
               .start = it->second.start,
               .traffic = record.counters - it->second.base,
               .endpoint = record.endpoint.get(),
-              .last_handshake = stamp_of(record.handshake)};
+              .last_handshake = stamp_of(record.handshake.get())};
 }
 
 Tracker::Tracker(TrackerSettings settings, MakeId make_id) : impl_(std::make_unique<Impl>(settings, std::move(make_id))) {}
@@ -717,5 +744,6 @@ std::optional<Baseline> Tracker::baseline(const wg::PublicKey& peer) const { ret
 std::optional<Tracker::Live> Tracker::live(const wg::PublicKey& peer) const { return impl_->live(peer); }
 std::size_t Tracker::open_count() const { return impl_->open_count(); }
 std::size_t Tracker::peer_count() const { return impl_->peer_count(); }
+std::size_t Tracker::memory() const { return impl_->memory(); }
 
 }  // namespace sanad::sessions

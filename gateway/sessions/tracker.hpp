@@ -118,6 +118,8 @@ class Tracker {
   [[nodiscard]] std::optional<Live> live(const wg::PublicKey& peer) const;
   [[nodiscard]] std::size_t open_count() const;
   [[nodiscard]] std::size_t peer_count() const;
+  // What is held of all peers together, in bytes; sessions and what else only some need not counted.
+  [[nodiscard]] std::size_t memory() const;
 
  private:
   class Impl;

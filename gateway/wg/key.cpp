@@ -40,8 +40,6 @@ Result<Secret32> random_secret() {
 
 }  // namespace
 
-PublicKey::PublicKey(std::span<const std::uint8_t, kSize> bytes) { std::copy(bytes.begin(), bytes.end(), bytes_.begin()); }
-
 Result<PublicKey> PublicKey::from_base64(std::string_view text) {
   auto bytes = decode_key(text);
   if (!bytes) return bytes.error();

@@ -1,6 +1,7 @@
 #pragma once
 // WireGuard keys as types: a public key can be printed, a private one cannot.
 
+#include <algorithm>
 #include <array>
 #include <compare>
 #include <cstdint>
@@ -18,7 +19,7 @@ class PublicKey {
  public:
   static constexpr std::size_t kSize = 32;
   PublicKey() = default;  // the zero key, which WireGuard uses for "none"
-  explicit PublicKey(std::span<const std::uint8_t, kSize> bytes);
+  explicit PublicKey(std::span<const std::uint8_t, kSize> bytes) { std::copy(bytes.begin(), bytes.end(), bytes_.begin()); }
   // 44 characters of base64, the one spelling `wg` prints.
   static Result<PublicKey> from_base64(std::string_view text);
 

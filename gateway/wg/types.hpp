@@ -53,14 +53,19 @@ struct Device {
 // Kernel: "kernel:<ifindex>"; userspace: "userspace:<pid>:<start time of wireguard-go in clock ticks>:<ifindex>".
 using DeviceIdentity = std::string;
 
-// One complete reading of a device.
+// One reading of a device, or a part of one: a device of 2^20 peers is never held whole. Every part carries what there is to
+// know of the device itself; the peers are one part's own. Parts come in the device's order, and no peer comes in two, but a
+// backend that lists one twice is not found out across parts.
 struct Snapshot {
   Device device;
   DeviceIdentity identity;
-  Instant started;   // just before the first byte was asked for
-  Instant finished;  // just after the last byte arrived
+  Instant started;    // just before the first byte was asked for
+  Instant finished;   // just after the last byte (of this part) arrived
+  bool first = true;  // part of a new reading; what was read of one that did not come to its last part stays true
+  bool last = true;
   // True when the dump ended with rc 0 and no message carried NLM_F_DUMP_INTR (kernel), or errno=0 was read (UAPI).
-  // Absence of a peer proves something only in a complete snapshot.
+  // Absence of a peer proves something only in a complete snapshot, once its last part has come. In a part that is not the
+  // last: no message so far was flagged.
   bool complete = false;
   std::uint32_t interruptions = 0;  // dumps that were repeated because something changed under them
 };
@@ -72,7 +77,7 @@ struct PeerChange {
   std::optional<PresharedKey> preshared_key;  // all zero = remove it
   std::optional<std::uint16_t> keepalive_s;
   bool replace_allowed_ips = false;
-  std::vector<IpPrefix> add_allowed_ips;
+  AllowedIps add_allowed_ips;
 };
 
 struct DeviceChange {

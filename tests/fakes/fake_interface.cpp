@@ -40,6 +40,25 @@ Result<service::BackendStarted> FakeInterface::start() {
   return out;
 }
 
+Result<void> FakeInterface::read(const wg::DeviceClient::TakePart& take) {
+  auto whole = snapshot();
+  if (!whole) return whole.error();
+  const auto [size, between] = with([](State& s) {
+    return std::pair{s.part == 0 ? s.peers.size() + 1 : s.part, s.between_parts};
+  });
+  std::vector<wg::Peer> peers = std::exchange(whole->device.peers, {});
+  for (std::size_t at = 0;; at += size) {
+    wg::Snapshot part = *whole;
+    const auto begin = peers.begin() + static_cast<std::ptrdiff_t>(at);
+    part.device.peers.assign(begin, begin + static_cast<std::ptrdiff_t>(std::min(size, peers.size() - at)));
+    part.first = at == 0;
+    part.last = at + size >= peers.size();
+    if (auto taken = take(part); !taken || part.last) return taken;
+    if (between) between();
+    if (auto error = with([](State& s) { return s.read_error; })) return *error;
+  }
+}
+
 Result<wg::Snapshot> FakeInterface::snapshot() {
   const std::lock_guard lock(mutex_);
   ++state_.snapshots;

@@ -19,9 +19,12 @@ class FakeInterface final : public service::DevicePort, public service::LinkPort
     bool adopted = false;  // what start() says
     std::optional<Error> start_error;
     std::optional<Error> snapshot_error;
+    std::optional<Error> read_error;  // looked at behind each part but the last
     std::optional<Error> apply_error;
     bool complete = true;
-    int life = 1;  // part of the identity
+    std::size_t part = 0;                 // peers in a part of a reading; 0: all in one
+    std::function<void()> between_parts;  // runs on the device worker, without the lock
+    int life = 1;                         // part of the identity
     bool exists = true;
     bool up = true;
     wg::PublicKey public_key;
@@ -47,7 +50,7 @@ class FakeInterface final : public service::DevicePort, public service::LinkPort
   void reborn();
 
   Result<service::BackendStarted> start() override;
-  Result<wg::Snapshot> snapshot() override;
+  Result<void> read(const wg::DeviceClient::TakePart& take) override;
   Result<BootTime> apply(const wg::DeviceChange& change) override;
   Result<void> destroy() override;
   void want(config::Interface settings, std::vector<IpPrefix> routes) override;
@@ -55,6 +58,8 @@ class FakeInterface final : public service::DevicePort, public service::LinkPort
   Result<service::LinkRepair> repair() override;
 
  private:
+  Result<wg::Snapshot> snapshot();
+
   std::mutex mutex_;
   State state_;  // guarded by mutex_
 };

@@ -10,6 +10,21 @@ namespace sanad::wg::kernel {
 namespace {
 
 constexpr std::uint32_t kMaxRepeats = 3;
+// A part stays within a second-level cache, so that what is read of a peer is still there when it is looked at.
+constexpr std::size_t kPartPeers = 512;
+// A message of 32 KiB has 156 with two addresses each, and 292 with none.
+constexpr std::size_t kPeersPerMessage = 300;
+
+// All but the peers.
+Device header_of(const Device& device) {
+  Device header;
+  header.name = device.name;
+  header.ifindex = device.ifindex;
+  header.public_key = device.public_key;
+  header.listen_port = device.listen_port;
+  header.fwmark = device.fwmark;
+  return header;
+}
 
 }  // namespace
 
@@ -41,35 +56,50 @@ Result<void> KernelClient::exchange(Bytes& request, const netlink::Socket::Sink&
   return answered;
 }
 
-Result<Snapshot> KernelClient::dump_once() {
-  Snapshot snapshot;
-  snapshot.started = now();
-  DumpParser parser{family_id_, peers_at_last_};
+// Hands over all parts but the last, which it returns.
+Result<Snapshot> KernelClient::dump_once(const TakePart& take) {
+  const Instant started = now();
+  DumpParser parser{family_id_, kPartPeers + kPeersPerMessage};
+  bool first = true;
+  const auto part_of = [&](Device device, bool last) {
+    Snapshot part;
+    part.device = std::move(device);
+    part.identity = "kernel:" + std::to_string(part.device.ifindex);
+    part.started = started;
+    part.finished = now();
+    part.first = std::exchange(first, false);
+    part.last = last;
+    part.complete = !parser.interrupted();
+    return part;
+  };
   Bytes request = encode_get(family_id_, ifname_);
-  const auto answered = exchange(request, [&parser](const netlink::Message& message) { return parser.feed(message); });
+  const auto answered = exchange(request, [&](const netlink::Message& message) -> Result<bool> {
+    auto finished = parser.feed(message);
+    if (!finished || *finished || parser.device().peers.size() < kPartPeers) return finished;
+    auto settled = parser.take_settled(kPartPeers + kPeersPerMessage);
+    if (!settled) return settled.error();
+    Device device = header_of(parser.device());
+    device.peers = *std::move(settled);
+    if (auto taken = take(part_of(std::move(device), false)); !taken) return taken.error();
+    return false;
+  });
   if (!answered) return answered.error();
-  snapshot.finished = now();
-  snapshot.complete = !parser.interrupted();
-  auto device = std::move(parser).finish();
-  if (!device) return device.error();
-  snapshot.device = *std::move(device);
-  // And some that come until the next, so that the list is not copied for the sake of one.
-  peers_at_last_ = snapshot.device.peers.size() + snapshot.device.peers.size() / 64;
-  snapshot.identity = "kernel:" + std::to_string(snapshot.device.ifindex);
-  return snapshot;
+  auto rest = std::move(parser).finish();
+  if (!rest) return rest.error();
+  return part_of(*std::move(rest), true);
 }
 
-Result<Snapshot> KernelClient::snapshot() {
+Result<void> KernelClient::read(const TakePart& take) {
   const std::string context = "couldn't read device " + ifname_;
   for (std::uint32_t interruptions = 0;; ++interruptions) {
     if (!socket_) {
       if (auto connected = connect(); !connected) return std::move(connected.error()).within(context);
     }
-    auto snapshot = dump_once();
-    if (!snapshot) return std::move(snapshot.error()).within(context);
-    if (snapshot->complete || interruptions == kMaxRepeats) {
-      snapshot->interruptions = interruptions;
-      return snapshot;
+    auto last = dump_once(take);
+    if (!last) return std::move(last.error()).within(context);
+    if (last->complete || interruptions == kMaxRepeats) {
+      last->interruptions = interruptions;
+      return take(*std::move(last));
     }
   }
 }

@@ -16,22 +16,21 @@ namespace sanad::wg::kernel {
 // replaced, because the rest of an answer may still be on its way. The identity is "kernel:<ifindex>".
 class KernelClient final : public DeviceClient {
  public:
-  // Needs no device yet: a missing one is the not_found of snapshot() and apply().
+  // Needs no device yet: a missing one is the not_found of read() and apply().
   // Errors: unsupported (no WireGuard in this kernel), permission_denied, invalid_argument (a name over 15 characters), io.
   static Result<std::unique_ptr<KernelClient>> open(std::string ifname);
 
-  Result<Snapshot> snapshot() override;
+  Result<void> read(const TakePart& take) override;
   Result<void> apply(const DeviceChange& change) override;
 
  private:
   explicit KernelClient(std::string ifname) : ifname_(std::move(ifname)) {}
   Result<void> connect();
   Result<void> exchange(Bytes& request, const netlink::Socket::Sink& sink);
-  Result<Snapshot> dump_once();
+  Result<Snapshot> dump_once(const TakePart& take);
 
   std::string ifname_;
   std::uint16_t family_id_ = 0;
-  std::size_t peers_at_last_ = 0;  // in the latest reading
   std::optional<netlink::Socket> socket_;
 };
 

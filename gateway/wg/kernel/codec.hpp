@@ -31,9 +31,8 @@ Error device_error(int error, std::string_view reason);
 // interrupted dump may be a part only. Without an interruption a record that lacks counters stays, with has_counters = false.
 class DumpParser {
  public:
-  // `expected_peers`: so many are made room for at once; more are taken as well.
-  explicit DumpParser(std::uint16_t family_id, std::size_t expected_peers = 0)
-      : family_id_(family_id), expected_peers_(expected_peers) {}
+  // `room`: for so many peers at once; more are taken as well.
+  explicit DumpParser(std::uint16_t family_id, std::size_t room = 0) : family_id_(family_id) { device_.peers.reserve(room); }
 
   // True when the dump has ended. Errors: corrupt, or what the kernel answered (device_error). Not usable afterwards.
   Result<bool> feed(const netlink::Message& message);
@@ -41,16 +40,23 @@ class DumpParser {
   // Whether any message said that the device changed under the dump: then absence of a peer proves nothing.
   [[nodiscard]] bool interrupted() const { return interrupted_; }
 
-  // The device, once feed() has returned true. A peer that was removed and added again during the dump comes twice: the
-  // later record is kept. corrupt: the same without any sign of interruption, or no device in the answer at all.
+  // What has been read of the device so far, and the peers since the last take_settled().
+  [[nodiscard]] const Device& device() const { return device_; }
+  // Takes out the peers that no later message can add to: all but the last. `room`: for those to come. corrupt: no message
+  // has named the device yet.
+  Result<std::vector<Peer>> take_settled(std::size_t room);
+
+  // The device with the peers that have not been taken out, once feed() has returned true. A peer that was removed and added
+  // again during the dump comes twice: the later record is kept. corrupt: the same without any sign of interruption, or no device
+  // in the answer at all.
   Result<Device> finish() &&;
 
  private:
+  void drop_fragments();
   Result<void> read_device(netlink::View attributes);
   Result<void> read_peer(netlink::View attributes);
 
   std::uint16_t family_id_;
-  std::size_t expected_peers_;
   Device device_;
   bool interrupted_ = false;
 };

@@ -39,10 +39,12 @@ class RecordReader {
       const View payload = attribute.payload;
       switch (attribute.type) {
         case kPeerPublicKey:
-          good = key(payload, "WGPEER_A_PUBLIC_KEY", peer.public_key);
+          good = key(payload, "WGPEER_A_PUBLIC_KEY");
+          if (good) peer.public_key = PublicKey{payload.first<PublicKey::kSize>()};
           break;
         case kPeerPresharedKey:
-          good = key(payload, "WGPEER_A_PRESHARED_KEY", peer.preshared_key);
+          good = key(payload, "WGPEER_A_PRESHARED_KEY");
+          if (good) peer.preshared_key.assign(payload.first<PublicKey::kSize>());
           break;
         case kPeerEndpoint:
           good = endpoint(payload, peer.endpoint);
@@ -83,11 +85,8 @@ class RecordReader {
     return false;
   }
 
-  template <class Key>
-  bool key(View bytes, std::string_view what, Key& out) {
-    if (bytes.size() != PublicKey::kSize) return fail(wrong_length(what, bytes.size(), PublicKey::kSize));
-    out = Key{bytes.first<PublicKey::kSize>()};
-    return true;
+  bool key(View bytes, std::string_view what) {
+    return bytes.size() == PublicKey::kSize || fail(wrong_length(what, bytes.size(), PublicKey::kSize));
   }
 
   template <class Number>
@@ -167,6 +166,8 @@ class RecordReader {
 
   std::optional<Error> error_;
 };
+
+Error nameless() { return Error{Errc::corrupt, "the kernel's answer names no device"}; }
 
 std::uint64_t key_prefix(const PublicKey& key) {
   std::uint64_t prefix = 0;
@@ -267,7 +268,6 @@ Result<void> DumpParser::read_device(View attributes) {
 
 Result<void> DumpParser::read_peer(View attributes) {
   auto& peers = device_.peers;
-  if (peers.size() == peers.capacity()) peers.reserve(std::max<std::size_t>(expected_peers_, peers.size() * 2));
   peers.emplace_back();
   RecordReader reader;
   const int figures = reader.read(attributes, peers.back());
@@ -281,9 +281,25 @@ Result<void> DumpParser::read_peer(View attributes) {
   return {};
 }
 
-Result<Device> DumpParser::finish() && {
-  if (device_.ifindex == 0 || device_.name.empty()) return Error{Errc::corrupt, "the kernel's answer names no device"};
+Result<std::vector<Peer>> DumpParser::take_settled(std::size_t room) {
+  if (device_.ifindex == 0 || device_.name.empty()) return nameless();
+  std::vector<Peer> rest;
+  rest.reserve(room);
+  if (!device_.peers.empty()) {
+    rest.push_back(std::move(device_.peers.back()));
+    device_.peers.pop_back();
+  }
+  drop_fragments();
+  return std::exchange(device_.peers, std::move(rest));
+}
+
+void DumpParser::drop_fragments() {
   if (interrupted_) std::erase_if(device_.peers, [](const Peer& peer) { return !peer.has_counters; });
+}
+
+Result<Device> DumpParser::finish() && {
+  if (device_.ifindex == 0 || device_.name.empty()) return nameless();
+  drop_fragments();
   const auto twice = superseded(device_.peers);
   if (!twice.empty() && !interrupted_)
     return Error{Errc::corrupt, "peer " + device_.peers[twice.front()].public_key.to_base64() + " came twice in one dump"};

@@ -74,7 +74,7 @@ class Packer {
     for (const IpPrefix& prefix : peer.add_allowed_ips) whole += size_of(prefix);
     std::size_t done = 0;
     do {
-      const std::span<const IpPrefix> left = std::span(peer.add_allowed_ips).subspan(done);
+      const std::span<const IpPrefix> left = peer.add_allowed_ips.all().subspan(done);
       // Only what is too long for any message is split: the kernel applies one message under one lock.
       open_peers(whole <= kRoomForOnePeer ? whole : size_of_head(peer) + size_of(left.front()));
       const std::size_t nest = builder_->begin_nest(0);

@@ -12,7 +12,7 @@
 
 namespace sanad::wg {
 
-// One connection for each call, so that a stuck one never outlives its call. A snapshot must be over within 10 s, an apply
+// One connection for each call, so that a stuck one never outlives its call. A reading must be over within 10 s, an apply
 // within 10 s and 1 ms more for each peer (wireguard-go needs 0.3 ms to add one when 65,536 are there).
 // Its identity is "userspace:<pid>:<start ticks>:<ifindex>"; pid and ticks are 0 when the process can't be seen from here.
 class UserspaceClient final : public DeviceClient {
@@ -21,12 +21,12 @@ class UserspaceClient final : public DeviceClient {
   explicit UserspaceClient(std::string interface_name, std::filesystem::path socket_directory = kUapiDirectory,
                            std::chrono::milliseconds time_limit = kTimeLimit);
 
-  Result<Snapshot> snapshot() override;
+  Result<void> read(const TakePart& take) override;
   // Error messages name the peers of the block that was refused; what is before them has been applied.
   Result<void> apply(const DeviceChange& change) override;
 
  private:
-  Result<Device> read_device(Connection& connection, BootTime deadline);
+  Result<void> read_device(Connection& connection, BootTime deadline, Snapshot header, const TakePart& take);
   ProcessHandle owner_of(const Connection& connection, const std::filesystem::path& path);
 
   struct KnownOwner {

@@ -89,12 +89,12 @@ Result<void> Connection::send(std::string_view bytes, BootTime deadline) {
 
 Result<std::size_t> Connection::receive(std::span<char> buffer, BootTime deadline) {
   while (true) {
-    auto ready = wait_for(fd_.get(), POLLIN, deadline);
-    if (!ready) return ready.error();
+    if (now().boot >= deadline) return too_late();  // also when it never stops sending
     const ssize_t got = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
     if (got >= 0) return static_cast<std::size_t>(got);
     if (errno == ECONNRESET) return std::size_t{0};
     if (errno != EAGAIN && errno != EINTR) return from_errno(errno, "couldn't read from the backend");
+    if (auto ready = wait_for(fd_.get(), POLLIN, deadline); !ready) return ready.error();
   }
 }
 

@@ -30,6 +30,10 @@ bool is_key_name(std::string_view key) {
 
 template <std::integral Int>
 bool read_number(std::string_view text, Int& out) {
+  if (text == "0") {  // most counters of most peers
+    out = 0;
+    return true;
+  }
   if (text.size() > 1 && text.front() == '0') return false;
   const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), out);
   return ec == std::errc{} && end == text.data() + text.size();
@@ -43,39 +47,57 @@ constexpr std::array<std::int8_t, 256> kHexValue = [] {
   return table;
 }();
 
+// Without a branch for each digit: what was no digit shows in the sign of all.
 bool read_key(std::string_view text, std::array<std::uint8_t, 32>& out) {
   if (text.size() != 64) return false;
+  int all = 0;
   for (std::size_t i = 0; i < out.size(); ++i) {
     const int high = kHexValue[static_cast<unsigned char>(text[2 * i])];
     const int low = kHexValue[static_cast<unsigned char>(text[2 * i + 1])];
-    if (high < 0 || low < 0) return false;
-    out[i] = static_cast<std::uint8_t>(high * 16 + low);
+    all |= high | low;
+    out[i] = static_cast<std::uint8_t>(high << 4 | low);
   }
-  return true;
+  return all >= 0;
 }
 
 bool read_secret(std::string_view text, Secret32& out) {
+  static constexpr std::string_view kNone = "0000000000000000000000000000000000000000000000000000000000000000";
+  if (text == kNone) return true;  // as it was made; nearly every peer's
   std::array<std::uint8_t, 32> bytes{};
   const bool good = read_key(text, bytes);
-  if (good) out = Secret32{bytes};
+  if (good) out.assign(bytes);
   wipe(bytes);
   return good;
+}
+
+// Four numbers of one to three digits, none with a zero in front, as inet_pton takes them.
+bool read_v4(std::string_view text, IpAddress& out) {
+  std::array<std::uint8_t, 4> bytes{};
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (i > 0 && (at == text.size() || text[at++] != '.')) return false;
+    const std::size_t begin = at;
+    unsigned value = 0;
+    for (; at < text.size() && at - begin < 3 && text[at] >= '0' && text[at] <= '9'; ++at)
+      value = value * 10 + static_cast<unsigned>(text[at] - '0');
+    if (at == begin || value > 255 || (text[begin] == '0' && at - begin > 1)) return false;
+    bytes[i] = static_cast<std::uint8_t>(value);
+  }
+  if (at != text.size()) return false;
+  out = IpAddress::v4(bytes);
+  return true;
 }
 
 // IpAddress::parse makes strings; here it would be two for every allowed IP of every poll.
 bool read_address(std::string_view text, IpAddress& out) {
   std::array<char, INET6_ADDRSTRLEN> zero_terminated{};
   if (text.empty() || text.size() >= zero_terminated.size()) return false;
+  if (std::memchr(text.data(), ':', text.size()) == nullptr) return read_v4(text, out);
   std::copy(text.begin(), text.end(), zero_terminated.begin());
   if (std::memchr(text.data(), '\0', text.size()) != nullptr) return false;
   std::array<std::uint8_t, 16> bytes{};
-  if (text.find(':') != std::string_view::npos) {
-    if (inet_pton(AF_INET6, zero_terminated.data(), bytes.data()) != 1) return false;
-    out = IpAddress::v6(bytes);
-    return true;
-  }
-  if (inet_pton(AF_INET, zero_terminated.data(), bytes.data()) != 1) return false;
-  out = IpAddress::v4(std::span<const std::uint8_t, 4>(bytes.data(), 4));
+  if (inet_pton(AF_INET6, zero_terminated.data(), bytes.data()) != 1) return false;
+  out = IpAddress::v6(bytes);
   return true;
 }
 
@@ -112,12 +134,16 @@ struct Line {
   std::string_view value;
 };
 
-Result<Line> split(std::string_view line) {
-  const auto equals = line.find('=');
-  if (equals == std::string_view::npos || !is_key_name(line.substr(0, equals)))
-    return corrupt("the backend sent a line that is not key=value");
-  return Line{line.substr(0, equals), line.substr(equals + 1)};
+// False where there is no "=". The key may be any bytes.
+bool split(std::string_view line, Line& out) {
+  const void* equals = line.empty() ? nullptr : std::memchr(line.data(), '=', line.size());
+  if (equals == nullptr) return false;
+  const auto size = static_cast<std::size_t>(static_cast<const char*>(equals) - line.data());
+  out = Line{line.substr(0, size), line.substr(size + 1)};
+  return true;
 }
+
+Error not_a_pair() { return corrupt("the backend sent a line that is not key=value"); }
 
 Result<std::int64_t> read_errno(std::string_view value) {
   std::int64_t code = 0;
@@ -138,11 +164,49 @@ enum Field : unsigned {
   kHandshakeNsec,
   kTxBytes,
   kRxBytes,
-  kKeepalive
+  kKeepalive,
+  kAllowedIp,
+  kUnknown
 };
+
+// By the length first, which tells nearly all of them apart.
+Field field_of(std::string_view key) {
+  switch (key.size()) {
+    case 6:
+      return key == "fwmark" ? kFwmark : kUnknown;
+    case 8:
+      return key == "rx_bytes" ? kRxBytes : key == "tx_bytes" ? kTxBytes : key == "endpoint" ? kEndpoint : kUnknown;
+    case 10:
+      return key == "allowed_ip" ? kAllowedIp : kUnknown;
+    case 11:
+      return key == "private_key" ? kPrivateKey : key == "listen_port" ? kListenPort : kUnknown;
+    case 13:
+      return key == "preshared_key" ? kPresharedKey : kUnknown;
+    case 16:
+      return key == "protocol_version" ? kProtocolVersion : kUnknown;
+    case 23:
+      return key == "last_handshake_time_sec" ? kHandshakeSec : kUnknown;
+    case 24:
+      return key == "last_handshake_time_nsec" ? kHandshakeNsec : kUnknown;
+    case 29:
+      return key == "persistent_keepalive_interval" ? kKeepalive : kUnknown;
+    default:
+      return kUnknown;
+  }
+}
 
 constexpr std::uint32_t bit(unsigned field) { return std::uint32_t{1} << field; }
 constexpr std::uint32_t kCounterFields = bit(kHandshakeSec) | bit(kHandshakeNsec) | bit(kTxBytes) | bit(kRxBytes);
+
+constexpr std::string_view kIdlePeer =
+    "preshared_key=0000000000000000000000000000000000000000000000000000000000000000\n"
+    "protocol_version=1\n"
+    "last_handshake_time_sec=0\n"
+    "last_handshake_time_nsec=0\n"
+    "tx_bytes=0\n"
+    "rx_bytes=0\n"
+    "persistent_keepalive_interval=0\n";
+constexpr std::uint32_t kIdleFields = kCounterFields | bit(kPresharedKey) | bit(kProtocolVersion) | bit(kKeepalive);
 
 // Sorted rather than hashed: keys come from the backend, and a hostile one could choose them to collide.
 bool has_duplicate(const std::vector<Peer>& peers) {
@@ -174,58 +238,77 @@ LineCutter::~LineCutter() {
   wipe({reinterpret_cast<std::uint8_t*>(kept_.data()), kept_.size()});
 }
 
-Result<std::optional<std::string_view>> LineCutter::next(std::string_view& chunk) {
+bool LineCutter::next(std::string_view& chunk, std::string_view& line) {
   if (taken_) kept_.clear();
   taken_ = false;
-  const auto newline = chunk.find('\n');
-  const std::string_view part = chunk.substr(0, newline);
-  if (kept_.size() + part.size() > kMaxLine) return corrupt("the backend sent a line longer than 64 KiB");
-  if (newline == std::string_view::npos) {
+  const void* newline = chunk.empty() ? nullptr : std::memchr(chunk.data(), '\n', chunk.size());
+  const std::size_t size =
+      newline == nullptr ? chunk.size() : static_cast<std::size_t>(static_cast<const char*>(newline) - chunk.data());
+  const std::string_view part = chunk.substr(0, size);
+  if (kept_.size() + part.size() > kMaxLine) {
+    too_long_ = true;
+    return false;
+  }
+  if (newline == nullptr) {
     kept_.append(part);
     chunk = {};
-    return std::optional<std::string_view>{};
+    return false;
   }
-  chunk.remove_prefix(newline + 1);
-  if (kept_.empty()) return std::optional{part};
+  chunk.remove_prefix(size + 1);
+  line = part;
+  if (kept_.empty()) return true;
   kept_.append(part);
   taken_ = true;
-  return std::optional{std::string_view{kept_}};
+  line = kept_;
+  return true;
 }
 
+Error LineCutter::error() { return corrupt("the backend sent a line longer than 64 KiB"); }
+
 Result<bool> SetAnswerParser::feed(std::string_view chunk) {
-  while (true) {
-    auto line = lines_.next(chunk);
-    if (!line) return line.error();
-    if (!*line) return false;
+  for (std::string_view line; lines_.next(chunk, line);) {
     if (!code_) {
-      auto pair = split(**line);
-      if (!pair) return pair.error();
-      if (pair->key != "errno") return corrupt("the backend answered " + shown(pair->key) + " where errno was due");
-      auto code = read_errno(pair->value);
+      Line pair;
+      if (!split(line, pair) || !is_key_name(pair.key)) return not_a_pair();
+      if (pair.key != "errno") return corrupt("the backend answered " + shown(pair.key) + " where errno was due");
+      auto code = read_errno(pair.value);
       if (!code) return code.error();
       code_ = *code;
       continue;
     }
-    if (!(*line)->empty()) return corrupt("the backend wrote on after errno");
+    if (!line.empty()) return corrupt("the backend wrote on after errno");
     if (*code_ != 0) return error_of_answer(*code_);
     if (!chunk.empty()) return corrupt("the backend answered more than was asked");
     return true;
   }
+  if (lines_.too_long()) return LineCutter::error();
+  return false;
 }
 
 Result<bool> GetAnswerParser::feed(std::string_view chunk) {
   bytes_ += chunk.size();
   if (bytes_ > limits_.bytes) return corrupt("the backend's answer is longer than " + std::to_string(limits_.bytes) + " bytes");
-  while (state_ != State::complete) {
-    auto line = lines_.next(chunk);
-    if (!line) return line.error();
-    if (!*line) return false;
-    auto taken = take_line(**line);
-    if (!taken) return taken.error();
+  std::string_view line;
+  while (state_ != State::complete && lines_.next(chunk, line)) {
+    if (!take_line(line)) return *error_;
+    if (seen_ == 0 && state_ == State::peer) skip_idle(chunk);
   }
+  if (lines_.too_long()) return LineCutter::error();
+  if (state_ != State::complete) return false;
   if (code_ != 0) return error_of_answer(code_);
   if (!chunk.empty()) return corrupt("the backend answered more than was asked");
   return true;
+}
+
+std::vector<Peer> GetAnswerParser::take_settled(std::size_t room) {
+  std::vector<Peer> rest;
+  rest.reserve(room);
+  if (state_ == State::peer) {
+    rest.push_back(std::move(device_.peers.back()));
+    device_.peers.pop_back();
+  }
+  taken_ += device_.peers.size();
+  return std::exchange(device_.peers, std::move(rest));
 }
 
 Result<Device> GetAnswerParser::finish() && {
@@ -234,122 +317,127 @@ Result<Device> GetAnswerParser::finish() && {
   return std::move(device_);
 }
 
-Result<void> GetAnswerParser::take_line(std::string_view line) {
+// What a wireguard-go says of a peer without a pre-shared key that has never come is always the same: nothing in it needs
+// reading.
+void GetAnswerParser::skip_idle(std::string_view& chunk) {
+  if (!chunk.starts_with(kIdlePeer)) return;
+  chunk.remove_prefix(kIdlePeer.size());
+  seen_ = kIdleFields;
+}
+
+bool GetAnswerParser::fail(Error error) {
+  error_ = std::move(error);
+  return false;
+}
+
+bool GetAnswerParser::take_line(std::string_view line) {
   if (line.empty()) {
-    if (state_ != State::errno_read) return corrupt("the backend ended its answer without errno");
+    if (state_ != State::errno_read) return fail(corrupt("the backend ended its answer without errno"));
     state_ = State::complete;
-    return {};
+    return true;
   }
-  if (state_ == State::errno_read) return corrupt("the backend wrote on after errno");
-  auto pair = split(line);
-  if (!pair) return pair.error();
-  if (pair->key == "public_key") return begin_peer(pair->value);
-  if (pair->key == "errno") {
-    auto code = read_errno(pair->value);
-    if (!code) return code.error();
+  if (state_ == State::errno_read) return fail(corrupt("the backend wrote on after errno"));
+  Line pair;
+  if (!split(line, pair)) return fail(not_a_pair());
+  if (pair.key == "public_key") return begin_peer(pair.value);
+  if (pair.key == "errno") {
+    auto code = read_errno(pair.value);
+    if (!code) return fail(std::move(code.error()));
     code_ = *code;
     close_peer();
     state_ = State::errno_read;
-    return {};
+    return true;
   }
-  return state_ == State::device ? take_device_line(pair->key, pair->value) : take_peer_line(pair->key, pair->value);
+  return state_ == State::device ? take_device_line(pair.key, pair.value) : take_peer_line(pair.key, pair.value);
 }
 
-Result<void> GetAnswerParser::take_device_line(std::string_view key, std::string_view value) {
+bool GetAnswerParser::take_device_line(std::string_view key, std::string_view value) {
   if (key == "private_key") {
-    if (auto first = once(kPrivateKey, key); !first) return first;
+    if (!once(kPrivateKey, key)) return false;
     PrivateKey secret;
-    if (!read_secret(value, secret)) return bad_value(key);
-    if (secret.is_zero()) return {};
+    if (!read_secret(value, secret)) return fail(bad_value(key));
+    if (secret.is_zero()) return true;
     auto derived = derive_public_key(secret);
-    if (!derived) return derived.error();
+    if (!derived) return fail(std::move(derived.error()));
     device_.public_key = *derived;
-    return {};
+    return true;
   }
-  if (key == "listen_port") {
-    if (auto first = once(kListenPort, key); !first) return first;
-    if (!read_number(value, device_.listen_port)) return bad_value(key);
-    return {};
-  }
-  if (key == "fwmark") {
-    if (auto first = once(kFwmark, key); !first) return first;
-    if (!read_number(value, device_.fwmark)) return bad_value(key);
-    return {};
-  }
+  if (key == "listen_port") return once(kListenPort, key) && (read_number(value, device_.listen_port) || fail(bad_value(key)));
+  if (key == "fwmark") return once(kFwmark, key) && (read_number(value, device_.fwmark) || fail(bad_value(key)));
   return take_unknown(key);
 }
 
-Result<void> GetAnswerParser::take_peer_line(std::string_view key, std::string_view value) {
+bool GetAnswerParser::take_peer_line(std::string_view key, std::string_view value) {
   Peer& peer = device_.peers.back();
-  if (key == "allowed_ip") {
-    if (++allowed_ips_ > limits_.allowed_ips)
-      return corrupt("the backend listed more than " + std::to_string(limits_.allowed_ips) + " allowed IPs");
-    IpPrefix prefix;
-    if (!read_prefix(value, prefix)) return bad_value(key);
-    peer.allowed_ips.push_back(prefix);
-    return {};
-  }
-  unsigned field = 0;
+  const Field field = field_of(key);
   bool good = false;
-  if (key == "rx_bytes") {
-    field = kRxBytes;
-    good = read_number(value, peer.rx_bytes);
-  } else if (key == "tx_bytes") {
-    field = kTxBytes;
-    good = read_number(value, peer.tx_bytes);
-  } else if (key == "last_handshake_time_sec") {
-    field = kHandshakeSec;
-    good = read_seconds(value, peer.last_handshake.sec);
-  } else if (key == "last_handshake_time_nsec") {
-    field = kHandshakeNsec;
-    good = read_nanoseconds(value, peer.last_handshake.nsec);
-  } else if (key == "persistent_keepalive_interval") {
-    field = kKeepalive;
-    good = read_number(value, peer.keepalive_s);
-  } else if (key == "preshared_key") {
-    field = kPresharedKey;
-    good = read_secret(value, peer.preshared_key);
-  } else if (key == "endpoint") {
-    field = kEndpoint;
-    Endpoint endpoint;
-    good = read_endpoint(value, endpoint);
-    peer.endpoint = endpoint;
-  } else if (key == "protocol_version") {
-    field = kProtocolVersion;
-    good = value == "1";
-  } else if (key == "private_key" || key == "listen_port" || key == "fwmark") {
-    return corrupt("the backend sent " + shown(key) + " behind a peer");
-  } else {
-    return take_unknown(key);
+  switch (field) {
+    case kAllowedIp: {
+      if (++allowed_ips_ > limits_.allowed_ips)
+        return fail(corrupt("the backend listed more than " + std::to_string(limits_.allowed_ips) + " allowed IPs"));
+      IpPrefix prefix;
+      if (!read_prefix(value, prefix)) return fail(bad_value(key));
+      peer.allowed_ips.push_back(prefix);
+      return true;
+    }
+    case kRxBytes:
+      good = read_number(value, peer.rx_bytes);
+      break;
+    case kTxBytes:
+      good = read_number(value, peer.tx_bytes);
+      break;
+    case kHandshakeSec:
+      good = read_seconds(value, peer.last_handshake.sec);
+      break;
+    case kHandshakeNsec:
+      good = read_nanoseconds(value, peer.last_handshake.nsec);
+      break;
+    case kKeepalive:
+      good = read_number(value, peer.keepalive_s);
+      break;
+    case kPresharedKey:
+      good = read_secret(value, peer.preshared_key);
+      break;
+    case kEndpoint:
+      good = read_endpoint(value, peer.endpoint.emplace());
+      break;
+    case kProtocolVersion:
+      good = value == "1";
+      break;
+    case kPrivateKey:
+    case kListenPort:
+    case kFwmark:
+      return fail(corrupt("the backend sent " + shown(key) + " behind a peer"));
+    case kUnknown:
+      return take_unknown(key);
   }
-  if (auto first = once(field, key); !first) return first;
-  if (!good) return bad_value(key);
-  return {};
+  return once(field, key) && (good || fail(bad_value(key)));
 }
 
-Result<void> GetAnswerParser::take_unknown(std::string_view key) {
+bool GetAnswerParser::take_unknown(std::string_view key) {
+  if (!is_key_name(key)) return fail(not_a_pair());
   if (++unknown_ > kMaxUnknownKeys)
-    return corrupt("the backend sends too many keys we don't know, " + shown(key) + " among them");
-  return {};
+    return fail(corrupt("the backend sends too many keys we don't know, " + shown(key) + " among them"));
+  return true;
 }
 
-Result<void> GetAnswerParser::begin_peer(std::string_view value) {
+bool GetAnswerParser::begin_peer(std::string_view value) {
   std::array<std::uint8_t, PublicKey::kSize> key{};
-  if (!read_key(value, key)) return bad_value("public_key");
+  if (!read_key(value, key)) return fail(bad_value("public_key"));
   close_peer();
-  if (device_.peers.size() >= limits_.peers)
-    return corrupt("the backend listed more than " + std::to_string(limits_.peers) + " peers");
+  if (taken_ + device_.peers.size() >= limits_.peers)
+    return fail(corrupt("the backend listed more than " + std::to_string(limits_.peers) + " peers"));
   device_.peers.emplace_back().public_key = PublicKey{key};
   state_ = State::peer;
   seen_ = 0;
   unknown_ = 0;
-  return {};
+  return true;
 }
 
-Result<void> GetAnswerParser::once(unsigned field, std::string_view key) {
-  if ((seen_ & bit(field)) != 0) return corrupt("the backend sent " + shown(key) + " twice");
+bool GetAnswerParser::once(unsigned field, std::string_view key) {
+  if ((seen_ & bit(field)) != 0) return fail(corrupt("the backend sent " + shown(key) + " twice"));
   seen_ |= bit(field);
-  return {};
+  return true;
 }
 
 void GetAnswerParser::close_peer() {

@@ -33,13 +33,16 @@ class LineCutter final {
   LineCutter(const LineCutter&) = delete;
   LineCutter& operator=(const LineCutter&) = delete;
 
-  // The next line without its newline, taken off `chunk`; nullopt when `chunk` is used up. Valid until the next call.
-  // Error: corrupt (a line longer than kMaxLine).
-  Result<std::optional<std::string_view>> next(std::string_view& chunk);
+  // The next line without its newline, taken off `chunk`; valid until the next call. False when `chunk` is used up, or when a
+  // line is longer than kMaxLine: then too_long(), for good.
+  bool next(std::string_view& chunk, std::string_view& line);
+  [[nodiscard]] bool too_long() const { return too_long_; }
+  static Error error();  // what is to be said of a line too long
 
  private:
   std::string kept_;
   bool taken_ = false;  // kept_ has been handed out as a line and is wiped at the next call
+  bool too_long_ = false;
 };
 
 // The answer to `set=1`: "errno=N" and a blank line, nothing else.
@@ -58,22 +61,32 @@ class SetAnswerParser final {
 // to kMaxUnknownKeys a record). Nothing a remote peer controls can make the answer unreadable: any endpoint is taken.
 class GetAnswerParser final {
  public:
-  explicit GetAnswerParser(const AnswerLimits& limits = {}) : limits_(limits) {}
+  // `room`: for so many peers at once; more are taken as well.
+  explicit GetAnswerParser(const AnswerLimits& limits = {}, std::size_t room = 0) : limits_(limits) {
+    device_.peers.reserve(room);
+  }
   // True when the answer is complete. Errors: corrupt (final: feed nothing more), or the backend's own.
   Result<bool> feed(std::string_view chunk);
-  // The device, without name and ifindex, once feed() said true. Errors: unavailable (the answer stopped halfway),
-  // corrupt (one peer twice).
+  // What has been read of the device so far, and the peers since the last take_settled().
+  [[nodiscard]] const Device& device() const { return device_; }
+  // Takes out the peers that nothing can be added to: all but the one being read. `room`: for those to come.
+  std::vector<Peer> take_settled(std::size_t room);
+  // The device, without name and ifindex, once feed() said true, with the peers that have not been taken out. Errors: unavailable
+  // (the answer stopped halfway), corrupt (one peer twice).
   Result<Device> finish() &&;
 
  private:
   enum class State : std::uint8_t { device, peer, errno_read, complete };
 
-  Result<void> take_line(std::string_view line);
-  Result<void> take_device_line(std::string_view key, std::string_view value);
-  Result<void> take_peer_line(std::string_view key, std::string_view value);
-  Result<void> take_unknown(std::string_view key);
-  Result<void> begin_peer(std::string_view value);
-  Result<void> once(unsigned field, std::string_view key);
+  // False: error_ says why. A Result for each of a million lines would cost more than reading it.
+  bool take_line(std::string_view line);
+  bool take_device_line(std::string_view key, std::string_view value);
+  bool take_peer_line(std::string_view key, std::string_view value);
+  bool take_unknown(std::string_view key);
+  bool begin_peer(std::string_view value);
+  void skip_idle(std::string_view& chunk);
+  bool once(unsigned field, std::string_view key);
+  bool fail(Error error);
   void close_peer();
 
   AnswerLimits limits_;
@@ -84,7 +97,9 @@ class GetAnswerParser final {
   std::size_t unknown_ = 0;
   std::size_t allowed_ips_ = 0;
   std::size_t bytes_ = 0;
+  std::size_t taken_ = 0;  // peers that have been taken out
   std::int64_t code_ = 0;
+  std::optional<Error> error_;
 };
 
 }  // namespace sanad::wg::uapi

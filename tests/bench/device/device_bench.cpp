@@ -6,6 +6,7 @@
 //   device_bench read IFNAME ROUNDS         in turn: bare read, our snapshot, snapshot with diff and tracker, wg show dump
 //   device_bench read-uapi IFNAME ROUNDS    the same against wireguard-go
 //   device_bench parse - COUNT              what of a reading is ours, on a made-up dump, without any kernel
+//   device_bench parse-uapi - COUNT         the same of a wireguard-go's answer
 //   device_bench change IFNAME ROUNDS       one peer quiesced, given back, removed, added
 //   device_bench remove IFNAME COUNT        removes COUNT peers the way the daemon does
 //   device_bench getlink IFNAME             RTM_GETLINK every 2 ms until SIGTERM: what other users of RTNL wait
@@ -24,8 +25,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <future>
+#include <memory>
 #include <string>
 
+#include "gateway/base/permits.hpp"
+#include "gateway/base/worker.hpp"
 #include "gateway/link/codec.hpp"
 #include "gateway/reconcile/plan.hpp"
 #include "gateway/sessions/tracker.hpp"
@@ -33,6 +38,7 @@
 #include "gateway/wg/kernel/client.hpp"
 #include "gateway/wg/kernel/codec.hpp"
 #include "gateway/wg/userspace/client.hpp"
+#include "gateway/wg/userspace/uapi_parser.hpp"
 #include "tests/bench/device/bare.hpp"
 
 namespace sanad::bench {
@@ -141,30 +147,64 @@ double wg_show_ms(const std::string& ifname) {
   });
 }
 
-// What the daemon holds of the peers and does with a snapshot, without its evidence.
+// What the daemon holds of the peers and does with a reading, without its evidence. As there, parts are looked at on another
+// thread than the one that reads them, a few at most on their way.
 class Flow {
  public:
   // An interval that no machine is too busy for: being late is an event, and here none is wanted.
-  explicit Flow(const wg::Snapshot& first)
-      : tracker_({.poll_interval = std::chrono::hours{1}}, [] { return sessions::SessionId{}; }) {
-    desired_.public_key = first.device.public_key;
-    desired_.listen_port = first.device.listen_port;
-    desired_.fwmark = first.device.fwmark;
-    for (const wg::Peer& peer : first.device.peers)
-      desired_.peers.emplace(peer.public_key,
-                             reconcile::DesiredPeer{peer.public_key, peer.preshared_key, peer.keepalive_s, peer.allowed_ips});
-    (void)tracker_.observe(first);
+  Flow() : planner_(desired_), tracker_({.poll_interval = std::chrono::hours{1}}, [] { return sessions::SessionId{}; }) {}
+
+  // Takes what is on the device for what is wanted.
+  template <class Read>
+  void begin(const Read& read) {
+    read([this](wg::Snapshot part) -> Result<void> {
+      desired_.public_key = part.device.public_key;
+      desired_.listen_port = part.device.listen_port;
+      desired_.fwmark = part.device.fwmark;
+      for (const wg::Peer& peer : part.device.peers)
+        desired_.peers.put({peer.public_key, peer.preshared_key, peer.keepalive_s, peer.allowed_ips});
+      (void)tracker_.observe(part);
+      return {};
+    });
   }
-  void step(const wg::Snapshot& snapshot) {
-    const auto plan = reconcile::plan(desired_, snapshot, {});
-    if (!plan.change.empty()) die(Error{Errc::corrupt, "a device that is right was to be changed"});
-    if (!tracker_.observe(snapshot).empty()) die(Error{Errc::corrupt, "something happened on an idle device"});
+
+  template <class Read>
+  void step(const Read& read) {
+    std::promise<reconcile::Plan> planned;
+    read([this, &planned](wg::Snapshot part) -> Result<void> {
+      auto permit = std::make_shared<Permits::Permit>(permits_.wait(std::chrono::seconds{60}));
+      auto shared = std::make_shared<wg::Snapshot>(std::move(part));
+      loop_.post([this, &planned, shared = std::move(shared), permit = std::move(permit)] {
+        planner_.take(*shared);
+        if (!tracker_.observe(*shared).empty()) die(Error{Errc::corrupt, "something happened on an idle device"});
+        if (shared->last) planned.set_value(planner_.finish({}));
+      });
+      return {};
+    });
+    if (!planned.get_future().get().change.empty()) die(Error{Errc::corrupt, "a device that is right was to be changed"});
   }
+
+  // Bytes held for all peers by tracker and reconciler.
+  [[nodiscard]] std::size_t memory() const { return desired_.peers.memory() + tracker_.memory(); }
 
  private:
   reconcile::Desired desired_;
+  reconcile::Planner planner_;
   sessions::Tracker tracker_;
+  Permits permits_{4};
+  Worker loop_{"loop"};
 };
+
+// A reading that is looked at by nobody.
+template <class Read>
+std::size_t count_peers(const Read& read) {
+  std::size_t count = 0;
+  read([&count](wg::Snapshot part) -> Result<void> {
+    count += part.device.peers.size();
+    return {};
+  });
+  return count;
+}
 
 void print_rounds(const char* name, std::vector<double> values, const char* end) {
   std::printf("\"%s\": {\"median_ms\": %.3f, \"least_ms\": %.3f}%s", name, median(values),
@@ -175,13 +215,15 @@ void print_rounds(const char* name, std::vector<double> values, const char* end)
 template <class Bare>
 void read_rounds(const std::string& ifname, wg::DeviceClient& client, int rounds, const Bare& bare) {
   std::vector<double> bare_ms, snapshot_ms, flow_ms, wg_ms;
-  Flow flow(check(client.snapshot()));
+  const auto whole = [&client](const wg::DeviceClient::TakePart& take) { check(client.read(take)); };
+  Flow flow;
+  flow.begin(whole);
   std::size_t bytes = bare();  // warms the socket
   std::size_t count = 0;
   for (int round = 0; round < rounds; ++round) {
     bare_ms.push_back(timed([&] { bytes = bare(); }));
-    snapshot_ms.push_back(timed([&] { count = check(client.snapshot()).device.peers.size(); }));
-    flow_ms.push_back(timed([&] { flow.step(check(client.snapshot())); }));
+    snapshot_ms.push_back(timed([&] { count = count_peers(whole); }));
+    flow_ms.push_back(timed([&] { flow.step(whole); }));
     wg_ms.push_back(wg_show_ms(ifname));
   }
   std::printf("{\"peers\": %zu, \"bytes\": %zu, \"rounds\": %d, ", count, bytes, rounds);
@@ -189,6 +231,7 @@ void read_rounds(const std::string& ifname, wg::DeviceClient& client, int rounds
   print_rounds("snapshot", snapshot_ms, ", ");
   print_rounds("snapshot_diff_tracker", flow_ms, ", ");
   print_rounds("wg_show_dump", wg_ms, ", ");
+  std::printf("\"bytes_a_peer\": %.1f, ", static_cast<double>(flow.memory()) / static_cast<double>(count));
   std::printf("\"peak_mib\": %.1f}\n", peak_mib());
 }
 
@@ -249,29 +292,64 @@ std::vector<Bytes> made_up_dump(std::uint32_t count) {
 
 void parse(std::uint32_t count) {
   const std::vector<Bytes> dump = made_up_dump(count);
-  std::size_t expected = 0;
-  const auto snapshot = [&dump, &expected] {
-    wg::kernel::DumpParser parser{30, expected};
+  const auto read = [&dump](const wg::DeviceClient::TakePart& take) {
+    constexpr std::size_t kPart = 512, kRoom = 812;
+    wg::kernel::DumpParser parser{30, kRoom};
+    wg::Snapshot part;
+    part.complete = true;
+    part.last = false;
     for (const Bytes& bytes : dump) {
       netlink::View view = bytes;
       check(parser.feed(*check(netlink::take_message(view))));
+      if (parser.device().peers.size() < kPart) continue;
+      part.device.peers = check(parser.take_settled(kRoom));
+      check(take(std::move(part)));
+      part = wg::Snapshot{};
+      part.complete = true;
+      part.first = part.last = false;
     }
-    wg::Snapshot read;
-    read.device = check(std::move(parser).finish());
-    read.complete = true;
-    expected = read.device.peers.size();
-    return read;
+    part.device = check(std::move(parser).finish());
+    part.last = true;
+    check(take(std::move(part)));
   };
   std::vector<double> parse_ms, flow_ms;
-  Flow flow(snapshot());
+  Flow flow;
+  flow.begin(read);
   for (int round = 0; round < 5; ++round) {
-    parse_ms.push_back(timed([&] { (void)snapshot(); }));
-    flow_ms.push_back(timed([&] { flow.step(snapshot()); }));
+    parse_ms.push_back(timed([&] { (void)count_peers(read); }));
+    flow_ms.push_back(timed([&] { flow.step(read); }));
   }
   std::printf("{\"peers\": %u, ", count);
   print_rounds("parse", parse_ms, ", ");
   print_rounds("parse_diff_tracker", flow_ms, ", ");
+  std::printf("\"bytes_a_peer\": %.1f, ", static_cast<double>(flow.memory()) / count);
   std::printf("\"peak_mib\": %.1f}\n", peak_mib());
+}
+
+// The same for what a wireguard-go would say.
+void parse_uapi(std::uint32_t count) {
+  std::string text = "private_key=" + std::string(64, '1') + "\nlisten_port=51820\n";
+  for (std::uint32_t number = 0; number < count; ++number) {
+    text += "public_key=" + hex_encode(numbered_key(number).bytes()) + "\npreshared_key=" + std::string(64, '0') +
+            "\nprotocol_version=1\nlast_handshake_time_sec=0\nlast_handshake_time_nsec=0\ntx_bytes=0\nrx_bytes=0\n"
+            "persistent_keepalive_interval=0\n";
+    for (const IpPrefix& prefix : numbered_addresses(number)) text += "allowed_ip=" + prefix.to_string() + "\n";
+  }
+  text += "errno=0\n\n";
+  std::vector<double> parse_ms;
+  for (int round = 0; round < 15; ++round) {
+    parse_ms.push_back(timed([&] {
+      wg::uapi::GetAnswerParser parser({}, 812);
+      for (std::string_view rest = text; !rest.empty();) {
+        const std::string_view chunk = rest.substr(0, std::size_t{64} * 1024);
+        rest.remove_prefix(chunk.size());
+        check(parser.feed(chunk));
+        (void)parser.take_settled(812);
+      }
+    }));
+  }
+  std::printf("{\"peers\": %u, \"bytes\": %zu, ", count, text.size());
+  print_rounds("parse", parse_ms, "}\n");
 }
 
 void change(const std::string& ifname, int rounds) {
@@ -335,6 +413,7 @@ int run(const std::string& mode, const std::string& ifname, std::uint32_t count)
   if (mode == "read") return read(ifname, static_cast<int>(count)), 0;
   if (mode == "read-uapi") return read_uapi_rounds(ifname, static_cast<int>(count)), 0;
   if (mode == "parse") return parse(count), 0;
+  if (mode == "parse-uapi") return parse_uapi(count), 0;
   if (mode == "change") return change(ifname, static_cast<int>(count)), 0;
   if (mode == "remove") return remove(ifname, count), 0;
   if (mode == "getlink") return getlink(ifname), 0;

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
+#include <functional>
+#include <map>
 
 namespace sanad::reconcile {
 namespace {
@@ -37,11 +40,11 @@ class PlanTest : public ::testing::Test {
     snapshot_.started = Instant{BootTime{1000}, WallTime{1000}};
     snapshot_.device.public_key = kOwn;
     snapshot_.device.listen_port = 51820;
-    for (const auto& [key, p] : desired_.peers) have(p);
+    for (const auto& [key, p] : wanted_) have(p);
   }
 
   void want(const wg::PublicKey& key, std::vector<std::string_view> ips, std::uint16_t keepalive) {
-    DesiredPeer& p = desired_.peers[key];
+    DesiredPeer& p = wanted_[key];
     p.public_key = key;
     p.preshared_key = secret(7);
     p.keepalive_s = keepalive;
@@ -61,15 +64,53 @@ class PlanTest : public ::testing::Test {
     std::erase_if(snapshot_.device.peers, [&](const wg::Peer& p) { return p.public_key == key; });
   }
   void leave(const wg::PublicKey& key, std::optional<std::int64_t> quiesced) {
-    desired_.peers.erase(key);
+    wanted_.erase(key);
     LeavingPeer& l = desired_.leaving[key];
     l.public_key = key;
     if (quiesced) l.quiesced = BootTime{*quiesced};
   }
 
-  Plan make() { return plan(desired_, snapshot_, expected_); }
+  Plan make() {
+    desire();
+    Planner planner{desired_};
+    give_in_parts(planner);
+    const Plan parts = planner.finish(expected_);
+    Plan whole = plan(desired_, snapshot_, expected_);
+    // Parts or not must never matter.
+    EXPECT_EQ(keys_of(parts), keys_of(whole));
+    EXPECT_EQ(parts.drift.size(), whole.drift.size());
+    EXPECT_EQ(parts.gone, whole.gone);
+    EXPECT_EQ(parts.remove, whole.remove);
+    EXPECT_EQ(parts.quiesce, whole.quiesce);
+    return whole;
+  }
+  // One peer a part, the last part empty.
+  void give_in_parts(
+      Planner& planner, const std::function<void()>& between = [] {}) const {
+    wg::Snapshot part = snapshot_;
+    part.last = false;
+    for (const wg::Peer& peer : snapshot_.device.peers) {
+      part.device.peers = {peer};
+      planner.take(part);
+      part.first = false;
+      between();
+    }
+    part.device.peers = {};
+    part.last = true;
+    planner.take(part);
+  }
+  static std::vector<wg::PublicKey> keys_of(const Plan& p) {
+    std::vector<wg::PublicKey> keys;
+    for (const auto& c : p.change.peers) keys.push_back(c.public_key);
+    return keys;
+  }
+  void desire() {
+    desired_.peers = {};
+    for (const auto& [key, peer] : wanted_) desired_.peers.put(peer);
+  }
 
   Desired desired_;
+  std::map<wg::PublicKey, DesiredPeer> wanted_;
   wg::Snapshot snapshot_;
   Expected expected_;
 };
@@ -106,7 +147,7 @@ TEST_F(PlanTest, AllowedIpsDrift) {
   const Plan p = make();
   ASSERT_EQ(p.change.peers.size(), 1U);
   EXPECT_TRUE(p.change.peers[0].replace_allowed_ips);
-  EXPECT_EQ(p.change.peers[0].add_allowed_ips, desired_.peers[kBob].allowed_ips);
+  EXPECT_EQ(p.change.peers[0].add_allowed_ips, wanted_[kBob].allowed_ips);
   expect_one(p, DriftKind::allowed_ips, kBob, "10.66.0.9/32", "10.66.0.3/32");
 }
 
@@ -130,7 +171,7 @@ TEST_F(PlanTest, AMissingPeerIsAddedWhole) {
   EXPECT_FALSE(c.update_only);
   EXPECT_TRUE(c.preshared_key == secret(7));
   EXPECT_EQ(c.keepalive_s, 0);
-  EXPECT_EQ(c.add_allowed_ips, desired_.peers[kBob].allowed_ips);
+  EXPECT_EQ(c.add_allowed_ips, wanted_[kBob].allowed_ips);
   expect_one(p, DriftKind::peer_missing, kBob, "absent", "10.66.0.3/32");
 }
 
@@ -222,7 +263,7 @@ TEST_F(PlanTest, AListCutShortInAnIncompleteSnapshotProvesNothing) {
   actual(kAlice).allowed_ips.push_back(prefix("10.66.0.77/32"));  // but this one is certainly there
   const Plan p = make();
   ASSERT_EQ(p.change.peers.size(), 1U);
-  EXPECT_EQ(p.change.peers[0].add_allowed_ips, desired_.peers[kAlice].allowed_ips);
+  EXPECT_EQ(p.change.peers[0].add_allowed_ips, wanted_[kAlice].allowed_ips);
 }
 
 TEST_F(PlanTest, AFragmentsMissingFieldsAreNotZero) {
@@ -316,7 +357,7 @@ TEST_F(PlanTest, SwappedAllowedIpsEndUpRight) {
       held[c.public_key].push_back(ip);
     }
   }
-  for (const auto& [key, wanted] : desired_.peers) EXPECT_EQ(held[key], wanted.allowed_ips);
+  for (const auto& [key, wanted] : wanted_) EXPECT_EQ(held[key], wanted.allowed_ips);
 }
 
 TEST_F(PlanTest, AnAllowedIpHeldByALeavingPeerIsTakenFirst) {
@@ -337,9 +378,58 @@ TEST_F(PlanTest, OurOwnKeyIsNeverAPeer) {
   want(kOwn, {"10.66.0.4/32"}, 0);
   Plan p = make();
   EXPECT_TRUE(p.change.empty()) << "WireGuard ignores its own key without an error: adding it would never end";
-  have(desired_.peers[kOwn]);
+  have(wanted_[kOwn]);
   p = make();
   EXPECT_TRUE(p.change.empty());
+}
+
+TEST_F(PlanTest, WhatIsDecidedBetweenTwoPartsIsJudgedAtTheEnd) {
+  desire();
+  actual(kAlice).keepalive_s = 7;  // as we asked for until the first part had been read
+  Planner planner{desired_};
+  int parts = 0;
+  give_in_parts(planner, [&] {
+    if (++parts != 1) return;
+    DesiredPeer alice = wanted_[kAlice];
+    alice.keepalive_s = 7;
+    desired_.peers.put(alice);
+    // Bob, not read yet, and Alice, already read, both leave now.
+    desired_.peers.erase(kBob);
+    for (const auto& key : {kBob, kAlice}) desired_.leaving[key].public_key = key;
+  });
+  EXPECT_TRUE(planner.finish(expected_).gone.empty()) << "a peer that began to leave during the reading may well be there";
+  desired_.leaving.clear();
+  const Plan p = planner.finish(expected_);
+  EXPECT_TRUE(p.drift.size() == 1 && p.drift[0].peer == kBob) << "Bob is nobody's now, Alice is as she should be";
+}
+
+TEST_F(PlanTest, ALongAdditionComesInPieces) {
+  constexpr std::size_t kCount = kMostAdded + 10;
+  snapshot_.device.peers.clear();
+  desired_.peers = {};
+  for (std::size_t n = 0; n < kCount; ++n) {
+    std::array<std::uint8_t, 32> bytes{};
+    std::memcpy(bytes.data() + 8, &n, sizeof n);
+    bytes[31] = 1;
+    DesiredPeer peer;
+    peer.public_key = wg::PublicKey{bytes};
+    desired_.peers.put(peer, n != 0 && n != kCount - 1);
+  }
+  const Plan first = plan(desired_, snapshot_, expected_);
+  EXPECT_EQ(first.change.peers.size(), kMostAdded);
+  EXPECT_EQ(first.drift.size(), 1U) << "all but the first and the last are fresh";
+  EXPECT_TRUE(first.more);
+  const Addition second = add_more(desired_, expected_);
+  EXPECT_EQ(second.change.peers.size(), 10U);
+  EXPECT_EQ(second.drift.size(), 1U);
+  EXPECT_FALSE(second.more);
+  EXPECT_TRUE(add_more(desired_, expected_).change.empty());
+}
+
+TEST_F(PlanTest, APeerListedTwiceIsBelievedOnce) {
+  have(wanted_[kBob]);
+  snapshot_.device.peers.back().keepalive_s = 99;
+  EXPECT_TRUE(make().change.empty());
 }
 
 TEST(Quiesce, ClearsAddressesAndReplacesTheKeyInOneChange) {

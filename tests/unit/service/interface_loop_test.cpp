@@ -5,6 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
+#include <cstring>
+#include <set>
 
 #include "tests/fakes/fake_interface.hpp"
 #include "tests/unit/service/support.hpp"
@@ -466,6 +469,88 @@ TEST_F(InterfaceLoopTest, ALookAtADeviceThatDoesNotAnswerIsLeftToThePolls) {
   quiet();
   EXPECT_EQ(one_->status().state, "up");
   EXPECT_EQ(one_->status().looks, 0U);
+}
+
+wg::PublicKey numbered(std::uint32_t n) {
+  std::array<std::uint8_t, 32> bytes{};
+  bytes[0] = 9;
+  std::memcpy(bytes.data() + 8, &n, sizeof n);
+  return wg::PublicKey{bytes};
+}
+
+// What somebody asks for while a reading is under way is neither undone by it nor taken for somebody else's doing.
+TEST_F(InterfaceLoopTest, ChangesBetweenTwoPartsOfAReadingHold) {
+  start();
+  std::vector<reconcile::DesiredPeer> many;
+  for (std::uint32_t n = 0; n < 40; ++n)
+    many.push_back({.public_key = numbered(n), .preshared_key = {}, .keepalive_s = 0, .allowed_ips = {}});
+  one_->put_peers(many);
+  poll();
+  int parts = 0;
+  device_->with([&](auto& s) {
+    s.part = 1;
+    s.between_parts = [this, &parts] {
+      if (++parts != 20) return;
+      boost::asio::post(loop_, [this] {
+        one_->put_peers({{.public_key = numbered(1), .preshared_key = {}, .keepalive_s = 25, .allowed_ips = {}},
+                         {.public_key = numbered(38), .preshared_key = {}, .keepalive_s = 25, .allowed_ips = {}},
+                         {.public_key = numbered(100), .preshared_key = {}, .keepalive_s = 25, .allowed_ips = {}}});
+        for (const std::uint32_t n : {0U, 39U})
+          one_->remove_peer(numbered(n), sessions::CloseReason::revoked, [](const auto&) {});
+      });
+    };
+  });
+  poll();
+  device_->with([](auto& s) { s.between_parts = nullptr; });
+  for (int i = 0; i < 3; ++i) poll();
+  EXPECT_GE(parts, 20);
+  EXPECT_TRUE(drift().empty());
+  device_->with([](auto& s) {
+    for (const std::uint32_t n : {1U, 38U, 100U}) EXPECT_EQ(s.peers.at(numbered(n)).keepalive_s, 25);
+    for (const std::uint32_t n : {0U, 39U}) EXPECT_FALSE(s.peers.contains(numbered(n)));
+  });
+  std::set<wg::PublicKey> gone;
+  for (const auto& o : seen_) gone.insert(o.gone.begin(), o.gone.end());
+  EXPECT_EQ(gone, (std::set{numbered(0), numbered(39)}));
+}
+
+TEST_F(InterfaceLoopTest, MoreThanAPlanAddsComesInPiecesAndIsNoDrift) {
+  constexpr std::uint32_t kCount = 3 * reconcile::kMostAdded + 5;
+  make();
+  reconcile::DesiredPeers wanted;
+  for (std::uint32_t n = 0; n < kCount; ++n) wanted.put({.public_key = numbered(n)});
+  one_->want_peers(std::move(wanted));
+  one_->start([] {});
+  const auto all = [this](std::size_t count) { return device_->with([count](auto& s) { return s.peers.size() == count; }); };
+  ASSERT_TRUE(run([&] { return all(kCount); }));
+  poll();
+  EXPECT_TRUE(drift().empty()) << "a device made anew has nothing on it";
+  // Somebody empties it: all are brought back, and each is said once.
+  device_->with([](auto& s) { s.peers.clear(); });
+  one_->link_changed(true, true);
+  ASSERT_TRUE(run([&] { return all(kCount); }));
+  poll();
+  EXPECT_EQ(drift().size(), kCount);
+}
+
+TEST_F(InterfaceLoopTest, WhatABrokenReadingToldIsRecordedWithTheNext) {
+  start();
+  one_->put_peers({desired(kB, "10.66.0.3/32")});
+  poll();
+  device_->handshake(std::min(kA, kB), 500, 600);
+  device_->with([this](auto& s) {
+    s.part = 1;
+    s.between_parts = [this] { device_->with([](auto& t) { t.read_error = Error{Errc::timeout, "no more"}; }); };
+  });
+  poll();
+  EXPECT_TRUE(events<sessions::Opened>().empty());
+  device_->with([](auto& s) {
+    s.between_parts = nullptr;
+    s.read_error.reset();
+  });
+  poll();
+  ASSERT_EQ(events<sessions::Opened>().size(), 1U);
+  EXPECT_EQ(events<sessions::Opened>()[0].peer, std::min(kA, kB));
 }
 
 TEST_F(InterfaceLoopTest, SuspensionTakesEverybodyOff) {

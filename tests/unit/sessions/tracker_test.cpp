@@ -118,6 +118,48 @@ TEST_F(TrackerTest, IdlePeersSayNothing) {
   EXPECT_EQ(tracker_.open_count(), 0U);
 }
 
+TEST_F(TrackerTest, AReadingInPartsIsOneReading) {
+  peers_[kAlice];
+  peers_[kBob];
+  poll(0);
+  poll(10);
+  handshake(kBob, 15);
+  now_s_ = 20;
+  wg::Snapshot first = snapshot();
+  wg::Snapshot last = first;
+  first.last = last.first = false;
+  first.device.peers.pop_back();
+  last.device.peers.erase(last.device.peers.begin());
+  EXPECT_TRUE(tracker_.observe(first).empty()) << "Bob is not missing: he may be in the next part";
+  EXPECT_EQ(only<Opened>(tracker_.observe(last)).peer, kBob);
+  EXPECT_TRUE(poll(30).empty());
+}
+
+TEST_F(TrackerTest, AReadingThatBreaksOffProvesNothingOfThoseItLacked) {
+  peers_[kAlice];
+  poll(0);
+  handshake(kAlice, 5);
+  poll(10);
+  now_s_ = 20;
+  wg::Snapshot part = snapshot();
+  part.device.peers.clear();
+  part.last = false;
+  EXPECT_TRUE(tracker_.observe(part).empty());
+  EXPECT_TRUE(poll(30).empty());
+  EXPECT_EQ(tracker_.open_count(), 1U);
+}
+
+TEST_F(TrackerTest, AReadingRepeatedAtOnceMakesNoAttemptOfAHandshakeInFlight) {
+  start_fresh_device();
+  peers_[kAlice];
+  poll(0);
+  peers_[kAlice].rx += 148;  // its initiation; the answer is on its way
+  EXPECT_TRUE(poll(10, false).empty());
+  EXPECT_TRUE(poll(11).empty());
+  handshake(kAlice, 12, 32, 92);
+  EXPECT_EQ(only<Opened>(poll(20)).base, (Traffic{0, 0}));
+}
+
 TEST_F(TrackerTest, AHandshakeOpensFromThePreviousSample) {
   peers_[kAlice];
   poll(0);

@@ -2,8 +2,10 @@
 #include <linux/genetlink.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <functional>
+#include <iterator>
 #include <set>
 
 #include "gateway/wg/kernel/attributes.hpp"
@@ -74,6 +76,29 @@ TEST_P(GoldenDump, ReadsWhatWgReads) {
 
 INSTANTIATE_TEST_SUITE_P(Kernel, GoldenDump, testing::Values("no_peers", "three_peers", "split_peer", "split_peer_32k"),
                          [](const testing::TestParamInfo<const char*>& capture) { return std::string(capture.param); });
+
+// Taken out while the rest comes, it is the same device: the last peer waits for what the next message adds to it.
+TEST_P(GoldenDump, ReadsTheSameInParts) {
+  const Bytes bytes = golden(GetParam() + std::string(".bin"));
+  DumpParser parser{family_of(bytes)};
+  std::vector<Peer> peers;
+  for (const Message& message : messages_of(bytes)) {
+    const auto ended = parser.feed(message);
+    ASSERT_TRUE(ended) << ended.error().message;
+    if (*ended) break;
+    auto settled = parser.take_settled(8);
+    ASSERT_TRUE(settled) << settled.error().message;
+    EXPECT_LE(parser.device().peers.size(), 1U);
+    std::ranges::move(*settled, std::back_inserter(peers));
+  }
+  auto device = std::move(parser).finish();
+  ASSERT_TRUE(device) << device.error().message;
+  std::ranges::move(device->peers, std::back_inserter(peers));
+  device->peers = std::move(peers);
+  EXPECT_EQ(wg_text(*device), expected_text(GetParam() + std::string(".dump.txt")));
+}
+
+TEST(Dump, NothingIsTakenOfADeviceThatHasNotBeenNamed) { EXPECT_FALSE(DumpParser{30}.take_settled(1)); }
 
 TEST(Dump, TheCapturesAreWhatTheyClaim) {
   const auto three = read_golden("three_peers.bin").value().device;

@@ -97,7 +97,7 @@ Result<std::string> read_string(View bytes, std::string_view what) {
 }
 
 MessageBuilder::MessageBuilder(std::uint16_t type, std::uint16_t flags, std::size_t capacity) {
-  bytes_.reserve(capacity);
+  bytes_.resize(capacity);
   nlmsghdr header{};
   header.nlmsg_type = type;
   header.nlmsg_flags = flags;
@@ -108,39 +108,27 @@ MessageBuilder::~MessageBuilder() {
   if (!bytes_.empty()) wipe(bytes_);
 }
 
-void MessageBuilder::put_raw(const void* data, std::size_t size) {
-  const auto* first = static_cast<const std::uint8_t*>(data);
-  bytes_.insert(bytes_.end(), first, first + size);
-  bytes_.resize(aligned(bytes_.size()));
-}
-
-void MessageBuilder::put(std::uint16_t type, View payload) {
-  nlattr header{};
-  header.nla_len = static_cast<std::uint16_t>(sizeof header + payload.size());
-  header.nla_type = type;
-  put_header(header);
-  put_raw(payload.data(), payload.size());
-}
-
 void MessageBuilder::put_string(std::uint16_t type, std::string_view text) {
   const std::string ended(text);
   put(type, {reinterpret_cast<const std::uint8_t*>(ended.c_str()), ended.size() + 1});
 }
 
 std::size_t MessageBuilder::begin_nest(std::uint16_t type) {
-  const std::size_t start = bytes_.size();
+  const std::size_t start = used_;
   put(static_cast<std::uint16_t>(type | NLA_F_NESTED), {});
   return start;
 }
 
 void MessageBuilder::end_nest(std::size_t start) {
-  const auto length = static_cast<std::uint16_t>(bytes_.size() - start);
+  const auto length = static_cast<std::uint16_t>(used_ - start);
   std::memcpy(bytes_.data() + start, &length, sizeof length);
 }
 
 Bytes MessageBuilder::finish() {
-  const auto length = static_cast<std::uint32_t>(bytes_.size());
+  const auto length = static_cast<std::uint32_t>(used_);
   std::memcpy(bytes_.data(), &length, sizeof length);
+  bytes_.resize(used_);
+  used_ = 0;
   return std::exchange(bytes_, {});
 }
 

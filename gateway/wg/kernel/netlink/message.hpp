@@ -133,7 +133,13 @@ class MessageBuilder {
     static_assert(std::is_trivially_copyable_v<Header>);
     put_raw(&header, sizeof header);
   }
-  void put(std::uint16_t type, View payload);
+  void put(std::uint16_t type, View payload) {
+    const auto length = static_cast<std::uint16_t>(kAttributeHeader + payload.size());
+    std::uint8_t* at = room_for(kAttributeHeader + payload.size());
+    std::memcpy(at, &length, sizeof length);
+    std::memcpy(at + sizeof length, &type, sizeof type);
+    if (!payload.empty()) std::memcpy(at + kAttributeHeader, payload.data(), payload.size());
+  }
   template <class Number>
   void put_number(std::uint16_t type, Number value) {
     static_assert(std::is_integral_v<Number>);
@@ -145,12 +151,23 @@ class MessageBuilder {
   [[nodiscard]] std::size_t begin_nest(std::uint16_t type);    // returns the handle end_nest() wants
   void end_nest(std::size_t start);
 
-  [[nodiscard]] std::size_t size() const { return bytes_.size(); }
+  [[nodiscard]] std::size_t size() const { return used_; }
   Bytes finish();  // the length is filled in; sequence and port are the socket's business
 
  private:
-  void put_raw(const void* data, std::size_t size);
+  static constexpr std::size_t kAttributeHeader = 4;  // struct nlattr
+
+  // Where the next `size` bytes go; they and the padding behind them are zero.
+  std::uint8_t* room_for(std::size_t size) {
+    const std::size_t at = used_;
+    used_ += (size + 3) / 4 * 4;
+    if (used_ > bytes_.size()) bytes_.resize(used_);
+    return bytes_.data() + at;
+  }
+  void put_raw(const void* data, std::size_t size) { std::memcpy(room_for(size), data, size); }
+
   Bytes bytes_;
+  std::size_t used_ = 0;
 };
 
 // The size an attribute with this payload takes, header and padding included.
