@@ -14,9 +14,10 @@ namespace sanad::wg::kernel {
 Bytes encode_get(std::uint16_t family_id, std::string_view ifname);
 
 // The messages that make a change, to be sent in this order, each once the one before is acknowledged. They carry
-// secrets: wipe them. Empty for an empty change. A message is at most kMaxMessageBytes long and removes at most
-// kMaxRemovalsPerMessage peers. The device's own values go first. A peer whose allowed IPs do not fit goes on in the next
-// message, which then only adds, and only if the peer still exists: it can never bring back a peer without its pre-shared key.
+// secrets: wipe them. Empty for an empty change. A message is at most kMaxMessageBytes long, sets at most kMaxPeersPerMessage
+// peers and removes at most kMaxRemovalsPerMessage peers. The device's own values go first. A peer whose allowed IPs do not fit
+// goes on in the next message, which then only adds, and only if the peer still exists: it can never bring back a peer without
+// its pre-shared key.
 std::vector<Bytes> encode_set(std::uint16_t family_id, std::string_view ifname, const DeviceChange& change);
 
 // What an errno of the kernel means when it was asked about a WireGuard device. `reason`: the kernel's words, may be empty.

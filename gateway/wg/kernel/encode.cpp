@@ -73,6 +73,7 @@ class Packer {
     std::size_t whole = size_of_head(peer);
     for (const IpPrefix& prefix : peer.add_allowed_ips) whole += size_of(prefix);
     std::size_t done = 0;
+    if (settings_ == kMaxPeersPerMessage) flush();
     do {
       const std::span<const IpPrefix> left = peer.add_allowed_ips.all().subspan(done);
       // Only what is too long for any message is split: the kernel applies one message under one lock.
@@ -94,6 +95,7 @@ class Packer {
       builder_->end_nest(nest);
       flags = kPeerUpdateOnly;
     } while (done < peer.add_allowed_ips.size());
+    ++settings_;
   }
 
   std::vector<Bytes> finish() {
@@ -125,6 +127,7 @@ class Packer {
     builder_.reset();
     peers_.reset();
     removals_ = 0;
+    settings_ = 0;
   }
 
   std::uint16_t family_id_;
@@ -133,6 +136,7 @@ class Packer {
   std::optional<MessageBuilder> builder_;
   std::optional<std::size_t> peers_;
   std::size_t removals_ = 0;
+  std::size_t settings_ = 0;  // peers set in this message
 };
 
 }  // namespace

@@ -342,7 +342,7 @@ bool GetAnswerParser::take_line(std::string_view line) {
   if (pair.key == "public_key") return begin_peer(pair.value);
   if (pair.key == "errno") {
     auto code = read_errno(pair.value);
-    if (!code) return fail(std::move(code.error()));
+    if (!code) return fail(code.error());
     code_ = *code;
     close_peer();
     state_ = State::errno_read;
@@ -358,7 +358,7 @@ bool GetAnswerParser::take_device_line(std::string_view key, std::string_view va
     if (!read_secret(value, secret)) return fail(bad_value(key));
     if (secret.is_zero()) return true;
     auto derived = derive_public_key(secret);
-    if (!derived) return fail(std::move(derived.error()));
+    if (!derived) return fail(derived.error());
     device_.public_key = *derived;
     return true;
   }
