@@ -238,18 +238,23 @@ class Bench:
     # ---- one device ----
 
     def in_machine(self, what):
-        """What tests/bench/device.py measures in an emulated machine with its own kernel."""
-        megabytes = 768 + self.peers * (5 if what == "scale" else 3) // 1024
-        done = subprocess.run(
-            [ROOT / "scripts" / "vm", "--kernel", self.kernel, "--memory", str(megabytes), "--cpus", "2", "--seconds", "3600",
-             "--bin", self.binaries, "--add", self.binaries / "bench" / "device_bench", "--",
-             "python3", "-B", "tests/bench/device.py", what, str(self.peers)],
+        """What tests/bench/device.py, or daemon.py, measures in an emulated machine with its own kernel."""
+        kib_a_peer = {"snapshot": 3, "scale": 5, "daemon": 4}[what]
+        megabytes = (1280 if what == "daemon" else 768) + self.peers * kib_a_peer // 1024
+        program = ["daemon.py", str(self.peers)] if what == "daemon" else ["device.py", what, str(self.peers)]
+        machine = subprocess.Popen(
+            [ROOT / "scripts" / "vm", "--kernel", self.kernel, "--memory", str(megabytes), "--cpus", "2", "--seconds", "7200",
+             "--bin", self.binaries, "--add", self.binaries / "bench" / "device_bench", "--env", "SANAD_LAB_CLIENT=kernel", "--",
+             "python3", "-B", f"tests/bench/{program[0]}", *program[1:]],
             stdout=subprocess.PIPE, text=True)
-        lines = done.stdout.splitlines()
-        if done.returncode != 0 or not lines:
-            raise SystemExit(f"the machine ended with status {done.returncode}:\n{done.stdout[-2000:]}")
-        print("\n".join(lines[:-1]), file=sys.stderr)
-        return json.loads(lines[-1])
+        last = ""
+        for line in machine.stdout:  # as it comes: with many peers it takes long
+            if last:
+                print(last, file=sys.stderr, flush=True)
+            last = line.rstrip()
+        if machine.wait() != 0 or not last.startswith("{"):
+            raise SystemExit(f"the machine ended with status {machine.returncode}; it said last: {last}")
+        return json.loads(last)
 
     def in_namespace(self):
         """The same reading against a wireguard-go in a namespace of its own."""
@@ -261,7 +266,7 @@ class Bench:
                                  env={"PATH": os.environ["PATH"], "LOG_LEVEL": "silent"})
             until(lambda: host.run("wg", "show", name, check=False).returncode == 0, 20, "wireguard-go to answer")
             fill = json.loads(host.run(program, "fill-uapi", name, self.peers, timeout=600).stdout)
-            read = json.loads(host.run(program, "read-uapi", name, 7, timeout=600).stdout)
+            read = json.loads(host.run(program, "read-uapi", name, 41, timeout=600).stdout)
             backend.kill()
             backend.wait()
             return {"fill": fill, "read": read}
@@ -281,7 +286,8 @@ class Bench:
                    Figure("snapshot, diff and tracker", flow, "ms"),
                    Figure("wg show dump", wg, "ms", note="to /dev/null"),
                    Figure("our snapshot / bare read", ours / bare, "", most=1.3 if exact else 1.1, note="the bare read is the limit"),
-                   Figure("snapshot, diff and tracker / bare read", flow / bare, "", most=1.5 if exact else None)]
+                   Figure("snapshot, diff and tracker / bare read", flow / bare, "", most=1.5 if exact else None),
+                   Figure("tracker and reconciler", read["bytes_a_peer"], "bytes a peer", most=200, note="counted in their tables; idle peers")]
         if exact:
             figures.append(Figure("our snapshot / wg show dump", ours / wg, "", most=0.5))
         return figures
@@ -304,10 +310,35 @@ class Bench:
                     Figure(f"{found['remove']['peers']:,} peers removed", found["remove"]["ms"], "ms"),
                     Figure("memory of snapshot, diff and tracker", found["read"]["peak_mib"], "MiB", note="peak of a process that does only that"),
                     Figure("emulation factor", factor, "", note="an idle RTM_GETLINK here, against 20 us")]
-        for name, wait in waits.items():
-            figures.append(Figure(f"RTM_GETLINK p99 during {name}", wait["p99_ms"], "ms", most=20 * factor if name != "nothing" else None,
-                                  note=f"p50 {wait['p50_ms']:.2f}, max {wait['max_ms']:.0f} ms of {wait['asked']:,}"))
-        return figures
+        return figures + others_wait(waits, factor)
+
+    def daemon(self):
+        """The whole sanadd, with so many peers in its state, on a kernel of its own."""
+        if not self.vm:
+            raise SystemExit("bench: daemon measures the kernel backend: --vm")
+        found = self.in_machine("daemon")
+        factor = max(1.0, found["other_users"]["nothing"]["p50_ms"] / 0.020)
+        figures = [Figure("start until it answers", found["start_s"], "s", note=f"{found['peers']:,} peers read from its state"),
+                   Figure("load: all on the device", found["load_s"], "s", note="in pieces; other changes get in between"),
+                   Figure("snapshot, diff and tracker, in the daemon", found["snapshot_ms"], "ms"),
+                   Figure("restart with adoption until it answers", found["restart_s"], "s"),
+                   Figure("sessions that went on over the restart", int(found["session_went_on"]), "", least=1),
+                   Figure("stop", found["stop_s"], "s"),
+                   Figure("emulation factor", factor, "", note="an idle RTM_GETLINK here, against 20 us")]
+        for when in ("loaded", "polling", "restarted"):
+            memory = found[f"memory_{when}"]
+            figures += [Figure(f"resident, {when}", memory["resident"], "MiB", most=400 * 1e6 / 2**20),
+                        Figure(f"most resident since its start, {when}", memory["peak"], "MiB", most=400 * 1e6 / 2**20)]
+        cut = found["revocation"]
+        figures += [Figure("revocation: the call", cut["call_ms"], "ms"),
+                    Figure("revocation: last packet after the answer", max(0.0, cut["after_answer_ms"]), "ms", most=10 * factor,
+                           note=f"of a flood of {cut['packets']:,}; bar 10 ms x emulation factor; a negative time is none")]
+        return figures + others_wait(found["other_users"], factor)
+
+
+def others_wait(waits, factor):
+    return [Figure(f"RTM_GETLINK p99 during {name}", wait["p99_ms"], "ms", most=20 * factor if name != "nothing" else None,
+                   note=f"p50 {wait['p50_ms']:.2f}, max {wait['max_ms']:.0f} ms of {wait['asked']:,}") for name, wait in waits.items()]
 
 
 def against_disk(name, p50, p99, sync_p50, sync_p99):
@@ -412,8 +443,9 @@ def main():
     # Ctrl-C and a polite kill both run every `finally` on the way out: namespaces and programs go away.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     known = {"admin": Bench.admin, "append": Bench.append, "import": Bench.import_, "idle": Bench.idle, "log": Bench.log,
-             "registrar": Bench.registrar, "tracker": Bench.tracker, "snapshot": Bench.snapshot, "scale": Bench.scale}
-    wanted = [name for name in known if name != "scale"] if "all" in arguments.what else arguments.what
+             "registrar": Bench.registrar, "tracker": Bench.tracker, "snapshot": Bench.snapshot, "scale": Bench.scale,
+             "daemon": Bench.daemon}
+    wanted = [name for name in known if name not in ("scale", "daemon")] if "all" in arguments.what else arguments.what
     if set(wanted) & {"admin", "import", "idle", *([] if arguments.vm else ["snapshot"])} and (missing := check_requirements()):
         raise SystemExit("bench: missing: " + "; ".join(missing))
     # On the disk of the repository: in a temporary directory it might be memory, where a sync costs nothing.
