@@ -80,7 +80,8 @@ std::string standing_text(const Context& context, const json::value& standing) {
 std::string revocation_text(const Context& context, const json::value& standing) {
   const std::string status = text_at(standing, "revocation.status");
   if (status == "no_issuer") return "nobody but the company itself could revoke it";
-  if (status == "not_checked") return "not checked: no revocation list is configured (registration.crl_urls, registration.crl_files)";
+  if (status == "not_checked")
+    return "not checked: no revocation list is configured (registration.crl_urls, registration.crl_files)";
   if (status == "unavailable") return context.paint("NEVER CHECKED: no configured list can be used", "31");
   const auto checked = time_at(standing, "revocation.checked_at");
   const std::string when = checked ? ", last checked " + show_time(*checked, context.now()) : "";

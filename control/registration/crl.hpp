@@ -21,7 +21,7 @@ struct RevocationState {
   Status status = Status::not_checked;
   bool stale = false;  // the list's next update is past; what it says of revocations still holds
   std::optional<WallTime> revoked_at;
-  std::string reason;  // RFC 5280 name ("keyCompromise"), empty when the list gives none
+  std::string reason;                   // RFC 5280 name ("keyCompromise"), empty when the list gives none
   std::optional<WallTime> this_update;  // when the list was issued
   std::optional<WallTime> next_update;
   std::string detail;  // what is wrong with the list, or why an older one is used
