@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "gateway/link/peer_threads.hpp"
 #include "gateway/wg/kernel/client.hpp"
 #include "gateway/wg/userspace/client.hpp"
 
@@ -75,9 +76,25 @@ Result<void> Backend::read(const wg::DeviceClient::TakePart& take) {
 
 Result<BootTime> Backend::apply(const wg::DeviceChange& change) {
   if (!client_) return Error{Errc::unavailable, settings_.name + " is not up"};
-  if (auto applied = client_->apply(change); !applied)
-    return std::move(applied).error().within("couldn't change device " + settings_.name);
+  const bool threads = !process_ && !change.peers.empty() && link::has_peer_threads(settings_.name);
+  auto applied = threads ? apply_without_threads(change) : client_->apply(change);
+  if (!applied) return std::move(applied).error().within("couldn't change device " + settings_.name);
   return now().boot;
+}
+
+// They can be switched off once a peer is there: so one goes ahead of the others.
+Result<void> Backend::apply_without_threads(const wg::DeviceChange& change) {
+  const auto adds = [](const wg::PeerChange& peer) { return !peer.remove && !peer.update_only; };
+  const auto first = std::find_if(change.peers.begin(), change.peers.end(), adds);
+  const auto split = first == change.peers.end() ? first : std::next(first);
+  wg::DeviceChange ahead = change;
+  ahead.peers.assign(change.peers.begin(), split);
+  if (auto applied = client_->apply(ahead); !applied) return applied;
+  if (auto stopped = link::stop_peer_threads(settings_.name); !stopped && stopped.error().code != Errc::unavailable)
+    return stopped;
+  wg::DeviceChange others;
+  others.peers.assign(split, change.peers.end());
+  return others.empty() ? Result<void>{} : client_->apply(others);
 }
 
 void Backend::want(config::Interface settings, std::vector<IpPrefix> routes) {
@@ -102,6 +119,11 @@ Result<LinkRepair> Backend::repair() {
   if (!link.up) {
     out.drift.emplace_back("the link was down");
     if (auto set = link_.set_up(settings_.name, true); !set) return set.error();
+  }
+  // Without a peer there is nothing to stop, and the first to come is seen to by apply().
+  if (!process_ && link::has_peer_threads(settings_.name)) {
+    auto stopped = link::stop_peer_threads(settings_.name);
+    if (!stopped && stopped.error().code != Errc::unavailable) out.problem = stopped.error().message;
   }
   // One destination that is routed elsewhere must not cost everybody the tunnel.
   if (auto set = link_.sync_routes(settings_.name, routes_); !set) out.problem = set.error().message;

@@ -30,6 +30,7 @@ class Backend final : public DevicePort, public LinkPort {
  private:
   Result<BackendStarted> start_kernel();
   Result<BackendStarted> start_userspace();
+  Result<void> apply_without_threads(const wg::DeviceChange& change);
 
   config::Interface settings_;
   link::LinkControl link_;
