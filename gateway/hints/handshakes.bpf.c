@@ -14,7 +14,7 @@
 
 /* Set before it is loaded. */
 const volatile unsigned int network_namespace = 0; /* inode: others' interfaces are none of our business */
-const volatile struct sanad_wg_offsets offsets = {};
+const volatile struct SanadWgOffsets offsets = {};
 
 __u64 lost = 0; /* told to nobody: the ring was full */
 
@@ -30,7 +30,7 @@ static __always_inline int tell(const char *peer) {
   bpf_probe_read_kernel(&dev, sizeof dev, device + offsets.device_dev);
   if (BPF_CORE_READ(dev, nd_net.net, ns.inum) != network_namespace) return 0;
 
-  struct sanad_hint_record *record = bpf_ringbuf_reserve(&ring, sizeof *record, 0);
+  struct SanadHintRecord *record = bpf_ringbuf_reserve(&ring, sizeof *record, 0);
   if (!record) {
     __sync_fetch_and_add(&lost, 1);
     return 0;

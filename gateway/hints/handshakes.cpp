@@ -63,7 +63,7 @@ class Handshakes::Source {
  private:
   static int take(void* self, void* data, std::size_t size) {
     auto& out = static_cast<Source*>(self)->drained_.handshakes;
-    sanad_hint_record record;
+    SanadHintRecord record{};
     if (size < sizeof record) return 0;
     std::memcpy(&record, data, sizeof record);
     Handshake& one = out.emplace_back();

@@ -50,7 +50,7 @@ void ask_for_wireguard() {
 
 }  // namespace
 
-Result<sanad_wg_offsets> find_offsets() {
+Result<SanadWgOffsets> find_offsets() {
   if (!std::filesystem::exists("/sys/kernel/btf/vmlinux"))
     return Error{Errc::unsupported, "this kernel shows no type information (it was built without CONFIG_DEBUG_INFO_BTF)"};
   ask_for_wireguard();
@@ -67,7 +67,7 @@ Result<sanad_wg_offsets> find_offsets() {
   const auto device_dev = offset_of(module.get(), "wg_device", {"dev"});
   if (!peer_device || !peer_remote_static || !device_dev)
     return Error{Errc::unsupported, "this kernel's wireguard module is laid out in a way that this program does not know"};
-  return sanad_wg_offsets{*peer_device, *peer_remote_static, *device_dev};
+  return SanadWgOffsets{*peer_device, *peer_remote_static, *device_dev};
 }
 
 }  // namespace sanad::hints

@@ -7,6 +7,6 @@
 namespace sanad::hints {
 
 // Errors: unsupported, with what is missing.
-Result<sanad_wg_offsets> find_offsets();
+Result<SanadWgOffsets> find_offsets();
 
 }  // namespace sanad::hints

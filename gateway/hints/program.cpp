@@ -53,7 +53,7 @@ std::uint32_t network_namespace() {
   return ::stat("/proc/self/ns/net", &here) == 0 ? static_cast<std::uint32_t>(here.st_ino) : 0;
 }
 
-Result<Program> attach(Hook hook, const sanad_wg_offsets& offsets) {
+Result<Program> attach(Hook hook, const SanadWgOffsets& offsets) {
   Skeleton skeleton(handshakes__open());
   if (!skeleton) return refusal(errno);
   skeleton->rodata->offsets = offsets;

@@ -8,13 +8,13 @@
 #define SANAD_HINT_KEY 32
 
 /* Bytes from the start of a struct of the wireguard module to a member of it. */
-struct sanad_wg_offsets {
+struct SanadWgOffsets {
   unsigned int peer_device;
   unsigned int peer_remote_static;
   unsigned int device_dev;
 };
 
-struct sanad_hint_record {
+struct SanadHintRecord {
   unsigned long long boot_ns; /* CLOCK_BOOTTIME */
   char interface_name[SANAD_HINT_NAME];
   unsigned char peer[SANAD_HINT_KEY];
