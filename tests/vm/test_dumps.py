@@ -107,7 +107,7 @@ class UnderChange(KernelCase):
     def test_2_cursor_peers_removed(self):
         """Peers go while the dump stands on them: the kernel ends such a dump early, and says that all went well."""
         first = self.next_index()
-        self.churn([{"public_key": key, "remove": True} for key in self.idle], 30)
+        self.churn([{"public_key": key, "remove": True} for key in self.idle], 15)
         self.assert_device_is_right()
         self.assertEqual(self.gateway.session_events(2), [], "nothing was closed")
         self.assertEqual(self.connected(self.ayesha)["session"], self.session)

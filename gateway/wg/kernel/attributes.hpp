@@ -48,8 +48,8 @@ inline constexpr std::size_t kMaxMessageBytes = 60'000;
 // Each removal costs two RCU waits and three queue flushes under RTNL (drivers/net/wireguard/peer.c,
 // peer_remove_after_dead): few in one message, so that nobody else waits long.
 inline constexpr std::size_t kMaxRemovalsPerMessage = 32;
-// A peer added costs up to half a millisecond (measured, emulated, at 2^20: the kernel's table by key has 2^11 chains), and RTNL is
-// held for the message: 534 fit one and would keep everybody else waiting a quarter of a second.
+// A peer added costs up to half a millisecond (measured, emulated, at 2^20: the kernel's table by key has 2^11 chains), and RTNL
+// is held for the message: 534 fit one and would keep everybody else waiting a quarter of a second.
 inline constexpr std::size_t kMaxPeersPerMessage = 64;
 
 }  // namespace sanad::wg::kernel
