@@ -24,7 +24,7 @@ struct Fault {
   std::string_view meaning;
 };
 constexpr Fault kFaults[] = {
-    {"certificate_pem", 10, "no certificate of the profile: not PEM, bytes too many, a claim missing or malformed"},
+    {"certificate_pem", 10, "no certificate of the profile: not PEM, something behind it, a claim missing or malformed"},
     {"certificate_pem.strength", 11, "a weak key or signature"},
     {"certificate_pem.usage", 12, "its usage is not a gateway's"},
     {"certificate_pem.extension", 13, "a critical extension that nobody here knows"},

@@ -352,7 +352,7 @@ class Ledger::Impl {
     const std::uint64_t bytes = store_ ? store_->uncheckpointed_bytes() : 0;
     if (bytes >= options_.most_log_bytes) {
       checkpoint_here();
-    } else if (bytes >= moved_bytes_ + options_.checkpoint_bytes) {
+    } else if (bytes >= moved_bytes_ + options_.checkpoint_bytes && !checkpoint_.running()) {
       moved_bytes_ = bytes;
       checkpoint_.start();
     }
