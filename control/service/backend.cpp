@@ -46,6 +46,7 @@ Result<BackendStarted> Backend::start() {
 Result<BackendStarted> Backend::start_kernel() {
   BackendStarted out;
   out.kernel = true;
+  out.most_peers = wg::kernel::KernelClient::kMostPeers;
   auto created = link_.create_wireguard(settings_.name);
   out.adopted = !created && created.error().code == Errc::conflict;
   if (!created && !out.adopted) return created.error();
@@ -57,6 +58,7 @@ Result<BackendStarted> Backend::start_kernel() {
 
 Result<BackendStarted> Backend::start_userspace() {
   BackendStarted out;
+  out.most_peers = wg::UserspaceClient::kMostPeers;
   auto process = wg::adopt_backend(settings_.name);
   out.adopted = process.has_value();
   if (!process) process = wg::start_backend(settings_.name);

@@ -1,6 +1,8 @@
 #pragma once
 // What InterfaceLoop needs of an interface, as blocking calls on the device worker thread. Backend is the real one.
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,8 +16,9 @@ namespace sanad::service {
 
 struct BackendStarted {
   bool kernel = false;
-  bool adopted = false;           // the interface (or its wireguard-go) was there before us
-  std::optional<UniqueFd> death;  // pidfd of wireguard-go: readable when it has died; the receiver owns it
+  bool adopted = false;               // the interface (or its wireguard-go) was there before us
+  std::size_t most_peers = SIZE_MAX;  // that the device takes
+  std::optional<UniqueFd> death;      // pidfd of wireguard-go: readable when it has died; the receiver owns it
 };
 
 class DevicePort {

@@ -2,6 +2,8 @@
 // One interface on the loop thread: polls, tracks, reconciles, repairs. The second flow of the architecture, and the device
 // side of the first.
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -115,6 +117,11 @@ class InterfaceLoop {
   [[nodiscard]] bool serves(const wg::PublicKey& peer) const { return desired_.peers.contains(peer); }
   // Served, or on its way out and perhaps not yet cut off.
   [[nodiscard]] bool holds(const wg::PublicKey& peer) const { return serves(peer) || desired_.leaving.contains(peer); }
+  // How many more peers the device has room for.
+  [[nodiscard]] std::size_t room() const {
+    const std::size_t taken = desired_.peers.size() + desired_.leaving.size();
+    return most_peers_ > taken ? most_peers_ - taken : 0;
+  }
   [[nodiscard]] InterfaceStatus status() const;
 
  private:
@@ -143,6 +150,7 @@ class InterfaceLoop {
   void load_more();
   void on_loaded(const Result<BootTime>& done);
   void apply(wg::DeviceChange change, std::function<void(Result<BootTime>)> done);
+  void note_refusal(const Result<BootTime>& applied);
   void carry_out(reconcile::Plan& plan);
   Departing departing(const reconcile::Plan& plan);
   void remove_departed(const Departing& peers);
@@ -188,6 +196,8 @@ class InterfaceLoop {
   std::optional<Instant> watched_;  // start of the latest complete snapshot
   Life life_ = Life::idle;
   bool kernel_ = false;
+  std::size_t most_peers_ = SIZE_MAX;  // that the device holds; unknown before it has started
+  std::string refused_;                // why the device did not take the latest change; empty when it did
   bool adopted_ = false;
   bool answers_ = false;  // a snapshot has come since the backend was started
   bool ever_answered_ = false;

@@ -59,7 +59,7 @@ Result<void> check_quarantine(ledger::Transaction& txn, const config::Interface&
 }
 
 Result<Stored> AddJob::operator()(ledger::Transaction& txn) const {
-  const auto& [caller, interface, others, own_keys, reporter] = *context;
+  const auto& [caller, interface, room, others, own_keys, reporter] = *context;
   if (auto before = replay(txn, caller)) return *std::move(before);
   ledger::PeerRecord peer = record;
   if (!input.owner_id.empty()) {
@@ -104,11 +104,22 @@ std::string place_for(Gateway& gateway, const NewPeer& input) {
 Result<std::shared_ptr<const AddContext>> add_context(Gateway& gateway, const Caller& caller, const std::string& interface) {
   const InterfaceLoop* one = gateway.interface(interface);
   if (one == nullptr) return Error{Errc::invalid_argument, "there is no interface \"" + interface + "\"", "interface"};
+  std::vector<const InterfaceLoop*> with_room;
+  for (const auto& each : gateway.interfaces())
+    if (each->room() > 0) with_room.push_back(each.get());
+  if (one->room() == 0) {
+    if (!interface.empty() || with_room.empty())
+      return Error{Errc::exhausted,
+                   one->settings().name + " has " + std::to_string(one->status().peers) +
+                       " peers, as many as its device holds",
+                   "interface", "revoke peers that nobody uses, or add an interface (interfaces: in sanad.yaml)"};
+    one = with_room.front();
+  }
   std::vector<config::Interface> others;
-  for (const auto& other : gateway.interfaces())
-    if (other.get() != one) others.push_back(other->settings());
+  for (const InterfaceLoop* other : with_room)
+    if (other != one) others.push_back(other->settings());
   return std::make_shared<const AddContext>(
-      AddContext{caller, one->settings(), std::move(others), gateway.own_keys(), gateway.reporter()});
+      AddContext{caller, one->settings(), one->room(), std::move(others), gateway.own_keys(), gateway.reporter()});
 }
 
 Result<AddJob> prepare_add(std::shared_ptr<const AddContext> context, NewPeer input) {

@@ -26,6 +26,7 @@ struct Stored {
 struct AddContext {
   Caller caller;
   config::Interface interface;
+  std::size_t room;                       // for so many more peers on its device
   std::vector<config::Interface> others;  // where room is looked for when that one's pools are used up and nobody named it
   std::vector<wg::PublicKey> own_keys;    // of the gateway's interfaces
   audit::Reporter reporter;
@@ -35,7 +36,8 @@ struct AddContext {
 // first, which is said by "".
 std::string place_for(Gateway& gateway, const NewPeer& input);
 
-// Loop thread. `interface` empty: the first one. Errors: invalid_argument (no such interface).
+// Loop thread. `interface` empty: the first with room on its device. Errors: invalid_argument (no such interface),
+// exhausted (its device is full).
 Result<std::shared_ptr<const AddContext>> add_context(Gateway& gateway, const Caller& caller, const std::string& interface);
 
 // A creation as the storage thread does it: owner, addresses, row, leaf and remembered answer, in one transaction.

@@ -74,12 +74,17 @@ class Import : public std::enable_shared_from_this<Import> {
       return Error{Errc::invalid_argument, "an import brings the clients' public keys", "public_key",
                    "a key made here is shown once, by peer add"};
     const std::string place = place_for(gateway_, input);
-    auto& context = contexts_[place];
+    auto& [context, lines] = places_[place];
     if (!context) {
       auto made = add_context(gateway_, caller_, place);
       if (!made) return made.error();
       context = *std::move(made);
     }
+    // The device gets them at the end, so it does not count for us yet.
+    if (lines == context->room)
+      return Error{Errc::exhausted, "the device of " + context->interface.name + " has no room for more peers", "interface",
+                   "revoke peers that nobody uses, or add an interface (interfaces: in sanad.yaml)"};
+    ++lines;
     return prepare_add(context, std::move(input));
   }
 
@@ -130,7 +135,11 @@ class Import : public std::enable_shared_from_this<Import> {
   BootTime began_;
   ImportReport report_;
   std::vector<ledger::PeerRecord> stored_;
-  std::map<std::string, std::shared_ptr<const AddContext>> contexts_;  // by interface
+  struct Place {
+    std::shared_ptr<const AddContext> context;
+    std::size_t lines = 0;  // that went there
+  };
+  std::map<std::string, Place> places_;  // by interface
   std::size_t next_ = 0;
   std::size_t waiting_ = 0;
 };

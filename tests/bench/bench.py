@@ -239,7 +239,7 @@ class Bench:
 
     def in_machine(self, what):
         """What tests/bench/device.py, or daemon.py, measures in an emulated machine with its own kernel."""
-        kib_a_peer = {"snapshot": 3, "scale": 5, "daemon": 4}[what]
+        kib_a_peer = {"snapshot": 3, "scale": 6, "daemon": 4}[what]
         megabytes = (1280 if what == "daemon" else 768) + self.peers * kib_a_peer // 1024
         program = ["daemon.py", str(self.peers)] if what == "daemon" else ["device.py", what, str(self.peers)]
         machine = subprocess.Popen(
@@ -300,7 +300,7 @@ class Bench:
         # What one RTM_GETLINK costs here while nothing happens, against 20 us on a machine that is not emulated.
         factor = max(1.0, waits["nothing"]["p50_ms"] / 0.020)
         figures = self.reading(found["read"], exact=True)
-        fill, bare = found["fill"]["ms"], found["fill_bare"]["ms"]
+        fill, bare = found["fill"]["ms"], found["fill"]["bare_ms"]
         figures += [Figure("load: the kernel alone", bare, "ms", note="the same messages, encoded beforehand, in a bare loop"),
                     Figure("load: our client", fill, "ms"),
                     Figure("load: our client / the kernel alone", fill / bare, "", most=1.05),
@@ -310,6 +310,9 @@ class Bench:
                     Figure(f"{found['remove']['peers']:,} peers removed", found["remove"]["ms"], "ms"),
                     Figure("memory of snapshot, diff and tracker", found["read"]["peak_mib"], "MiB", note="peak of a process that does only that"),
                     Figure("emulation factor", factor, "", note="an idle RTM_GETLINK here, against 20 us")]
+        if full := found.get("overfill"):
+            figures += [Figure("ten peers for a device with room for three: there", full["there"], "", least=3, note=f"of {full['peers']:,} peers in all"),
+                        Figure("the first three, and the others refused as too many", int(full["in_order"] and full["refused_as_full"]), "", least=1)]
         return figures + others_wait(waits, factor)
 
     def daemon(self):
@@ -333,6 +336,12 @@ class Bench:
         figures += [Figure("revocation: the call", cut["call_ms"], "ms"),
                     Figure("revocation: last packet after the answer", max(0.0, cut["after_answer_ms"]), "ms", most=10 * factor,
                            note=f"of a flood of {cut['packets']:,}; bar 10 ms x emulation factor; a negative time is none")]
+        many = found["revoked_many"]
+        figures += [Figure(f"{many['peers']:,} peers revoked: each call", many["p50_ms"], "ms", note=f"p99 {many['p99_ms']:.0f} ms; one after the other"),
+                    Figure(f"{many['peers']:,} peers revoked: gone from the device", many["gone_s"], "s", note="after the next readings, for their last bytes")]
+        told = found["told"]
+        figures.append(Figure("messages with REPLACE_PEERS", told["replace_peers"], "", most=0,
+                              note=f"of {told['sets']:,} seen by nlmon; the most peers in one: {told['most_peers']}"))
         return figures + others_wait(found["other_users"], factor)
 
 

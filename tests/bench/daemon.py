@@ -13,11 +13,14 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts" / "lib"))
 
-from lab.lab import Lab  # noqa: E402  (the path comes first)
+from lab.admin import UnixConnection  # noqa: E402  (the path comes first)
+from lab.lab import Lab  # noqa: E402
 from lab.waiting import until  # noqa: E402
+from lab.wireguard import SetWatch  # noqa: E402
 
 BINARIES = pathlib.Path(__file__).resolve().parents[2] / "build" / "release" / "bin"
 HOURS = 4 * 3600
+REVOKED = 1000
 INSIDE = "10.0.0.1"
 
 # Says when the packets that an interface took from its peers last grew, by CLOCK_MONOTONIC: of its own namespace, twice a millisecond.
@@ -86,6 +89,9 @@ class Run:
     def status(self):
         return self.gateway.admin.ask("GET", "/v1/status", timeout=HOURS).json["interfaces"][0]
 
+    def on_device(self):
+        return self.gateway.host.run("wg", "show", self.gateway.interface, "peers", timeout=HOURS).stdout.count("\n")
+
     def start(self):
         began = time.monotonic()
         self.gateway.start(seconds=HOURS)
@@ -107,6 +113,7 @@ class Run:
 
     def run(self):
         self.prepare()
+        watch = SetWatch(self.gateway.host)
         with self.other_users("nothing"):
             time.sleep(5)  # the span that is measured, not a wait for something
         say("loading")
@@ -125,6 +132,10 @@ class Run:
         say("revocation")
         with self.other_users("revocation"):
             self.revoke()
+        say(f"{self.found}")
+        say(f"revoking {REVOKED}")
+        with self.other_users("removal"):
+            self.revoke_many()
         say(f"restart; {self.found}")
         self.stays.client.ping(INSIDE, 120)
         before = self.session()
@@ -135,6 +146,7 @@ class Run:
         self.found["session_went_on"] = self.session() == before
         self.gateway.after_polls(2, seconds=HOURS)
         self.found["memory_restarted"] = memory(self.gateway.process)
+        self.found["told"] = watch.stop()
         return self.found
 
     def session(self):
@@ -148,7 +160,8 @@ class Run:
     def revoke(self):
         host, client = self.gateway.host, self.leaves.client.host
         self.leaves.client.ping(INSIDE, 120)
-        flood = client.start("ping", "-n", "-q", "-i", "0.002", INSIDE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # As fast as answers come back.
+        flood = client.start("ping", "-n", "-q", "-f", INSIDE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         watch = host.start("python3", "-B", "-c", WATCH, self.gateway.interface, stdout=subprocess.PIPE, text=True)
         time.sleep(3)  # of flood, counted below
         called = time.monotonic()
@@ -160,6 +173,26 @@ class Run:
         flood.kill()
         self.found["revocation"] = {"call_ms": (answered - called) * 1000, "after_answer_ms": (float(last) - answered) * 1000,
                                     "packets": int(packets)}
+
+    def revoke_many(self):
+        """One call after the other over one connection, as a script would."""
+        before = self.on_device()
+        connection = UnixConnection(self.gateway.admin.path, HOURS)
+        began = time.monotonic()
+        calls = []
+        for number in range(1, REVOKED + 1):
+            called = time.monotonic()
+            connection.request("DELETE", f"/v1/peers/p-bench{number:07d}")
+            answer = connection.getresponse()
+            body = answer.read()
+            if answer.status != 200:
+                raise SystemExit(f"a revocation was answered {answer.status} {body!r}")
+            calls.append(time.monotonic() - called)
+        connection.close()
+        calls.sort()
+        until(lambda: self.on_device() <= before - REVOKED, HOURS, "the revoked to be gone from the device", every=1)
+        self.found["revoked_many"] = {"peers": REVOKED, "p50_ms": calls[REVOKED // 2] * 1000, "p99_ms": calls[REVOKED * 99 // 100] * 1000,
+                                      "gone_s": time.monotonic() - began}
 
 
 if __name__ == "__main__":

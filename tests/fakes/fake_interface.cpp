@@ -37,6 +37,7 @@ Result<service::BackendStarted> FakeInterface::start() {
   state_.exists = state_.up = true;
   service::BackendStarted out;
   out.adopted = state_.adopted;
+  out.most_peers = state_.most_peers;
   return out;
 }
 
@@ -88,6 +89,8 @@ Result<BootTime> FakeInterface::apply(const wg::DeviceChange& change) {
       continue;
     }
     if (c.update_only && !state_.peers.contains(c.public_key)) continue;
+    if (!state_.peers.contains(c.public_key) && state_.peers.size() == state_.most_peers)
+      return Error{Errc::exhausted, "the fake device is full", "", "take peers off it"};
     state_.calls.push_back((c.replace_allowed_ips && c.add_allowed_ips.empty() ? "quiesce " : "set ") + name);
     auto& p = state_.peers[c.public_key];
     p.public_key = c.public_key;

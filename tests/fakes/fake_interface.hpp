@@ -2,6 +2,7 @@
 // A WireGuard interface in memory, behind the ports of the real one: keeps what it is told, counts what it is made to carry,
 // breaks when told to. The device worker and the test may use it at the same time.
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -21,6 +22,7 @@ class FakeInterface final : public service::DevicePort, public service::LinkPort
     std::optional<Error> snapshot_error;
     std::optional<Error> read_error;  // looked at behind each part but the last
     std::optional<Error> apply_error;
+    std::size_t most_peers = SIZE_MAX;  // one more is refused, what came before it is done
     bool complete = true;
     std::size_t part = 0;                 // peers in a part of a reading; 0: all in one
     std::function<void()> between_parts;  // runs on the device worker, without the lock

@@ -121,6 +121,25 @@ class WithoutRights(EventsCase):
         self.assertEqual(self.looks(), 0)
 
 
+class WithoutTypes(EventsCase):
+    """A kernel built without type information."""
+
+    @classmethod
+    def configure(cls):
+        super().configure()
+        hidden = 'mount -t tmpfs none /sys/kernel/btf && exec "$@"'
+        cls.gateway.started_by = [*FIRST_MOUNTS, "unshare", "--mount", "sh", "-c", hidden, "sh"]
+
+    def test_1_said(self):
+        state = self.state()
+        self.assertEqual(state["state"], "refused")
+        self.assertIn("no type information", state["problem"])
+
+    def test_2_works_as_before(self):
+        self.assertTrue(self.seen_after(1))
+        self.assertEqual(self.looks(), 0)
+
+
 class ByKprobe(EventsCase):
     """The rights that a kernel asks for which lets their holders use perf events."""
 

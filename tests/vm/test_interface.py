@@ -5,7 +5,7 @@ import unittest
 
 from kernel_case import INSIDE, KernelCase
 from lab.waiting import until
-from lab.wireguard import Pings, new_private_key, public_key_of
+from lab.wireguard import Pings, SetWatch, new_private_key, public_key_of
 
 
 class Interface(KernelCase):
@@ -14,6 +14,7 @@ class Interface(KernelCase):
         cls.ayesha = cls.lab.add_person("Ayesha Khan", "198.51.100.7", email="ayesha@example.com")
         cls.bilal = cls.lab.add_person("Bilal Ahmed", "198.51.100.8", email="bilal@example.com")
         cls.people = [cls.ayesha, cls.bilal]
+        cls.watch = SetWatch(cls.gateway.host)
 
     def setUp(self):
         self.before = {person.id: self.connected(person)["session"] for person in self.people}
@@ -174,7 +175,13 @@ class Interface(KernelCase):
         for person in self.people:
             self.assertEqual(self.connected(person)["session"], self.before[person.id])
 
-    def test_b_log_is_whole(self):
+    def test_b_never_replace_peers(self):
+        """Through all of this: the one message with it is the one of wg setconf above."""
+        seen = self.watch.stop()
+        self.assertEqual(seen["replace_peers"], 1)
+        self.assertGreater(seen["sets"], 10)
+
+    def test_c_log_is_whole(self):
         self.assert_log_is_whole_and_impersonal(self.people)
 
 

@@ -16,6 +16,9 @@ namespace sanad::wg::kernel {
 // replaced, because the rest of an answer may still be on its way. The identity is "kernel:<ifindex>".
 class KernelClient final : public DeviceClient {
  public:
+  // MAX_PEERS_PER_DEVICE in drivers/net/wireguard/messages.h: one more is ENOMEM.
+  static constexpr std::size_t kMostPeers = 1U << 20;
+
   // Needs no device yet: a missing one is the not_found of read() and apply().
   // Errors: unsupported (no WireGuard in this kernel), permission_denied, invalid_argument (a name over 15 characters), io.
   static Result<std::unique_ptr<KernelClient>> open(std::string ifname);

@@ -18,6 +18,8 @@ namespace sanad::wg {
 class UserspaceClient final : public DeviceClient {
  public:
   static constexpr std::chrono::milliseconds kTimeLimit{10'000};
+  // MaxPeers in wireguard-go's device/constants.go: one more is errno=-22.
+  static constexpr std::size_t kMostPeers = 1U << 16;
   explicit UserspaceClient(std::string interface_name, std::filesystem::path socket_directory = kUapiDirectory,
                            std::chrono::milliseconds time_limit = kTimeLimit);
 

@@ -3,6 +3,7 @@ SANAD_LAB_CLIENT=kernel says so (in scripts/vm; most hosts that run the lab have
 
 import json
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -150,6 +151,24 @@ class Client:
         # may be gone as well.)
         there = ("ip", "-n", self.host.namespace, "link", "show", self.interface)
         until(lambda: run(*there, check=False).returncode != 0, 10, f"{self.interface} to go away")
+
+
+class SetWatch:
+    """Counts what the WireGuard of a host's namespace is told, with a real kernel only: see set_watch.py."""
+
+    def __init__(self, host):
+        program = pathlib.Path(__file__).with_name("set_watch.py")
+        self._process = host.start("python3", "-B", program, stdout=subprocess.PIPE, text=True)
+        if self._process.stdout.readline().strip() != "ready":
+            raise RuntimeError(f"set_watch.py ended with status {self._process.wait()}")
+
+    def stop(self):
+        """{"sets": messages, "replace_peers": of those, "most_peers": in one}"""
+        self._process.terminate()
+        said = self._process.communicate()[0]
+        if self._process.returncode != 0:
+            raise RuntimeError(f"set_watch.py ended with status {self._process.returncode}")
+        return json.loads(said)
 
 
 class Pings:

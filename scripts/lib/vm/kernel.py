@@ -1,5 +1,6 @@
 """Debian's kernels for virtual machines: fetched with apt-get, unpacked once, kept in the cache."""
 
+import hashlib
 import os
 import pathlib
 import re
@@ -14,6 +15,7 @@ WANTED = (
     "wireguard",
     "veth",
     "dummy",
+    "nlmon",
     "bridge",
     "tun",
     "nf_tables",
@@ -80,7 +82,9 @@ def fetch(choice):
     package = package_for(choice)
     cache = cache_directory()
     cache.mkdir(parents=True, exist_ok=True)
-    directory = cache / pathlib.Path(package).name.removesuffix(".deb")
+    # What is unpacked from it is part of the name: a cache from before another module was wanted is none.
+    modules = hashlib.sha256(" ".join(WANTED).encode()).hexdigest()[:8]
+    directory = cache / f"{pathlib.Path(package).name.removesuffix('.deb')}.{modules}"
     if not directory.exists():
         with tempfile.TemporaryDirectory(dir=cache) as work:
             work = pathlib.Path(work)

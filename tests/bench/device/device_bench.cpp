@@ -1,7 +1,7 @@
 // What reading and changing a device costs us, beside the least it can cost. Each mode prints one JSON object.
 //
 //   device_bench fill IFNAME COUNT          adds COUNT peers with a v4 and a v6 address through our client
-//   device_bench fill-bare IFNAME COUNT     the same messages, encoded beforehand, sent in a bare loop
+//   device_bench fill-beside IFNAME COUNT   the same, in turn with a bare loop that fills the device IFNAME2
 //   device_bench fill-uapi IFNAME COUNT     the same into a wireguard-go
 //   device_bench read IFNAME ROUNDS         in turn: bare read, our snapshot, snapshot with diff and tracker, wg show dump
 //   device_bench read-uapi IFNAME ROUNDS    the same against wireguard-go
@@ -9,6 +9,7 @@
 //   device_bench parse-uapi - COUNT         the same of a wireguard-go's answer
 //   device_bench change IFNAME ROUNDS       one peer quiesced, given back, removed, added
 //   device_bench remove IFNAME COUNT        removes COUNT peers the way the daemon does
+//   device_bench overfill IFNAME ROOM       ten peers more for a device that has room for so many: what is known and what is there
 //   device_bench getlink IFNAME             RTM_GETLINK every 2 ms until SIGTERM: what other users of RTNL wait
 
 #include <fcntl.h>
@@ -28,6 +29,7 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <tuple>
 
 #include "gateway/base/permits.hpp"
 #include "gateway/base/worker.hpp"
@@ -116,18 +118,26 @@ void fill(wg::DeviceClient& client, std::uint32_t count) {
   std::printf("{\"ms\": %.3f}\n", ms);
 }
 
-void fill_bare(const std::string& ifname, std::uint32_t count) {
+// The same messages, encoded beforehand, sent in a bare loop to another device: in turn with ours, a piece at a time, so that what
+// else the machine does falls on both alike.
+void fill_beside_bare(const std::string& ifname, std::uint32_t count) {
+  auto client = check(wg::kernel::KernelClient::open(ifname));
   netlink::Socket asking = check(netlink::Socket::open(NETLINK_GENERIC));
   const std::uint16_t family = check(netlink::resolve_family(asking, "wireguard"));
   BareNetlink bare(NETLINK_GENERIC);
-  double ms = 0;
+  double ms = 0, bare_ms = 0;
   for (std::uint32_t first = 0; first < count; first += kPiece) {
-    std::vector<Bytes> messages = wg::kernel::encode_set(family, ifname, peers(first, std::min(kPiece, count - first)));
-    ms += timed([&] {
+    const wg::DeviceChange change = peers(first, std::min(kPiece, count - first));
+    std::vector<Bytes> messages = wg::kernel::encode_set(family, ifname + "2", change);
+    const auto ours = [&] { ms += timed([&] { check(client->apply(change)); }); };
+    const bool odd = first / kPiece % 2 != 0;
+    if (odd) ours();
+    bare_ms += timed([&] {
       for (Bytes& message : messages) bare.exchange(message);
     });
+    if (!odd) ours();
   }
-  std::printf("{\"ms\": %.3f}\n", ms);
+  std::printf("{\"ms\": %.3f, \"bare_ms\": %.3f}\n", ms, bare_ms);
 }
 
 double wg_show_ms(const std::string& ifname) {
@@ -384,6 +394,33 @@ void remove(const std::string& ifname, std::uint32_t count) {
   std::printf("{\"ms\": %.3f}\n", timed([&] { check(client->apply(change)); }));
 }
 
+// The kernel applies a message in order until a peer is too many: the error says that, a reading says where.
+void overfill(const std::string& ifname, std::uint32_t room) {
+  constexpr std::uint32_t kBeyond = 8'000'000, kAsked = 10;
+  auto client = check(wg::kernel::KernelClient::open(ifname));
+  const auto there = [&client] {
+    std::uint32_t last = 0;
+    std::size_t all = 0, ours = 0;
+    check(client->read([&](wg::Snapshot part) -> Result<void> {
+      for (const wg::Peer& peer : part.device.peers) {
+        ++all;
+        for (std::uint32_t i = 0; i < kAsked; ++i)
+          if (peer.public_key == numbered_key(kBeyond + i)) ++ours, last = std::max(last, i);
+      }
+      return {};
+    }));
+    return std::tuple{all, ours, last};
+  };
+  const std::size_t before = std::get<0>(there());
+  if (before + room < wg::kernel::KernelClient::kMostPeers)
+    check(client->apply(peers(kBeyond + kAsked, static_cast<std::uint32_t>(wg::kernel::KernelClient::kMostPeers - before - room))));
+  const auto refused = client->apply(peers(kBeyond, kAsked));
+  const auto [all, ours, last] = there();
+  std::printf("{\"asked\": %u, \"room\": %u, \"there\": %zu, \"in_order\": %s, \"peers\": %zu, \"refused_as_full\": %s}\n", kAsked, room,
+              ours, last + 1 == ours ? "true" : "false", all,
+              !refused && refused.error().code == Errc::exhausted ? "true" : "false");
+}
+
 volatile sig_atomic_t stopped = 0;
 
 void getlink(const std::string& ifname) {
@@ -409,15 +446,16 @@ int run(const std::string& mode, const std::string& ifname, std::uint32_t count)
     wg::UserspaceClient client(ifname);
     return fill(client, count), 0;
   }
-  if (mode == "fill-bare") return fill_bare(ifname, count), 0;
+  if (mode == "fill-beside") return fill_beside_bare(ifname, count), 0;
   if (mode == "read") return read(ifname, static_cast<int>(count)), 0;
   if (mode == "read-uapi") return read_uapi_rounds(ifname, static_cast<int>(count)), 0;
   if (mode == "parse") return parse(count), 0;
   if (mode == "parse-uapi") return parse_uapi(count), 0;
   if (mode == "change") return change(ifname, static_cast<int>(count)), 0;
   if (mode == "remove") return remove(ifname, count), 0;
+  if (mode == "overfill") return overfill(ifname, count), 0;
   if (mode == "getlink") return getlink(ifname), 0;
-  std::fputs("usage: device_bench fill|fill-bare|read|read-uapi|change|remove|getlink IFNAME [COUNT]\n", stderr);
+  std::fputs("usage: device_bench fill|fill-beside|read|read-uapi|change|remove|overfill|getlink IFNAME [COUNT]\n", stderr);
   return 2;
 }
 

@@ -188,6 +188,42 @@ TEST_F(InterfaceLoopTest, ARefusedChangeIsMadeGoodByTheNextPoll) {
   EXPECT_TRUE(drift().empty());
 }
 
+TEST_F(InterfaceLoopTest, AFullDeviceIsToldUntilThereIsRoom) {
+  device_->with([](auto& s) { s.most_peers = 2; });
+  start();
+  EXPECT_EQ(one_->room(), 1U);
+  const auto foreign = key_number(9);
+  device_->with([&](auto& s) { s.peers[foreign] = wg::Peer{.public_key = foreign, .has_counters = true}; });
+  one_->put_peers({desired(kB, "10.66.0.3/32")});
+  quiet();
+  EXPECT_FALSE(on_device(kB));
+  EXPECT_EQ(one_->status().problem, "the fake device is full. take peers off it");
+  EXPECT_EQ(one_->status().state, "up") << "those that are on it are served";
+  poll();  // whoever should not be there goes first
+  EXPECT_FALSE(on_device(foreign));
+  EXPECT_TRUE(on_device(kB));
+  EXPECT_EQ(one_->status().problem, "");
+  EXPECT_EQ(one_->room(), 0U);
+
+  // Two in one change: what is before the one too many stays, and the other comes when a peer has left.
+  const auto c = key_number(3);
+  const auto d = key_number(4);
+  ASSERT_TRUE(cut(kB));
+  poll();
+  poll();
+  ASSERT_FALSE(on_device(kB));
+  one_->put_peers({desired(c, "10.66.0.4/32"), desired(d, "10.66.0.5/32")});
+  poll();
+  EXPECT_TRUE(on_device(c));
+  EXPECT_FALSE(on_device(d));
+  EXPECT_EQ(one_->status().problem, "the fake device is full. take peers off it");
+  ASSERT_TRUE(cut(kA));
+  poll();
+  poll();
+  EXPECT_TRUE(on_device(d));
+  EXPECT_EQ(one_->status().problem, "");
+}
+
 TEST_F(InterfaceLoopTest, RemovalWaitsUntilTheFinalFiguresAreDurable) {
   start();
   device_->handshake(kA, 1000, 2000);
