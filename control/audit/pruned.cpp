@@ -70,6 +70,9 @@ Result<void> delete_bundles(const std::filesystem::path& log, std::uint64_t from
   std::set<std::filesystem::path> touched;
   for (std::uint64_t number = from; number < to; ++number) {
     const auto path = log / tile_path({{}, number, kTileWidth});
+    // Left behind by an end between a checkpoint and the removal of what it replaced.
+    std::error_code ignored;
+    std::filesystem::remove_all(path.string() + ".p", ignored);
     if (::unlink(path.c_str()) != 0) {
       if (errno == ENOENT) continue;
       return from_errno(errno, "couldn't delete " + path.string());

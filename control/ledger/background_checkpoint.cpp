@@ -17,10 +17,10 @@ class BackgroundCheckpoint::Run {
   Run(std::filesystem::path path, std::string vfs, std::function<void()> ended)
       : path_(std::move(path)), vfs_(std::move(vfs)), ended_(std::move(ended)), worker_("checkpoint") {}
 
-  void start() {
+  bool start() {
     {
       const std::lock_guard lock(mutex_);
-      if (state_ != State::idle) return;
+      if (state_ != State::idle) return false;
       state_ = State::running;
     }
     worker_.post([this] {
@@ -33,6 +33,7 @@ class BackgroundCheckpoint::Run {
       changed_.notify_all();
       ended_();
     });
+    return true;
   }
 
   bool running() const {
@@ -104,7 +105,7 @@ BackgroundCheckpoint::BackgroundCheckpoint(std::filesystem::path database, std::
     : run_(std::make_unique<Run>(std::move(database), std::move(vfs), std::move(ended))) {}
 BackgroundCheckpoint::~BackgroundCheckpoint() = default;
 
-void BackgroundCheckpoint::start() { run_->start(); }
+bool BackgroundCheckpoint::start() { return run_->start(); }
 bool BackgroundCheckpoint::running() const { return run_->running(); }
 bool BackgroundCheckpoint::take_ended() { return run_->take_ended(); }
 std::optional<BackgroundCheckpoint::Failure> BackgroundCheckpoint::take_failure() { return run_->take_failure(); }

@@ -29,8 +29,8 @@ class BackgroundCheckpoint final {
   BackgroundCheckpoint& operator=(const BackgroundCheckpoint&) = delete;
 
   // The rest: storage thread.
-  // Nothing happens while a run is under way, or has ended and was not looked at.
-  void start();
+  // False, and nothing happens, while a run is under way, or has ended and was not looked at.
+  bool start();
   [[nodiscard]] bool running() const;
   // Whether a run has ended since the last call.
   bool take_ended();

@@ -23,6 +23,9 @@ std::vector<std::uint64_t> records_of(const SessionRecord& session) {
   return out;
 }
 
+// A session may have a record for each time its address moved.
+constexpr std::size_t kRecordsAtOnce = 1000;
+
 void lower(std::uint64_t& lowest, Query& query) {
   if (query.step() && !query.null(0)) lowest = std::min(lowest, query.counter(0));
 }
@@ -58,6 +61,10 @@ Deleted Custody::expire_sessions(WallTime cutoff, Cursor& after, std::size_t lim
   const auto all = holds();
   Deleted deleted;
   for (const Ended& row : ended) {
+    if (deleted.records.size() >= kRecordsAtOnce) {
+      after.more = true;
+      break;
+    }
     after.ended = row.ended;
     after.seq = row.seq;
     const auto session = tx_.find_session(row.id);
@@ -75,7 +82,8 @@ Deleted Custody::expire_sessions(WallTime cutoff, Cursor& after, std::size_t lim
 std::uint64_t Custody::lowest_needed(WallTime cutoff) {
   std::uint64_t lowest = tx_.next_index();
   {
-    Query query(store_, "SELECT min(opened_leaf) FROM sessions WHERE ended IS NULL OR ended >= ?1");
+    // Rows come in the order of their records: the first that matches has the lowest.
+    Query query(store_, "SELECT opened_leaf FROM sessions WHERE ended IS NULL OR ended >= ?1 ORDER BY seq LIMIT 1");
     query.bind(cutoff);
     lower(lowest, query);
   }

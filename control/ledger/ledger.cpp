@@ -80,6 +80,8 @@ class Ledger::Impl {
         checkpoint_(path_, options_.vfs, [this] { wake(); }) {}
 
   Result<void> start() {
+    // A process before us may have ended after a failed fsync: what the page cache has of the log need not be on the disk.
+    if (auto again = rewrite_wal(path_); !again) return again;
     if (auto opened = open_store(); !opened) return opened;
     acknowledged_ = store_->next_index();
     state_.leaves = acknowledged_;
@@ -185,9 +187,20 @@ class Ledger::Impl {
     std::vector<std::optional<Error>> errors;
     errors.reserve(jobs.size());
     const std::uint64_t first = store_->next_index();
+    const int changes = sqlite3_total_changes(store_->database().getHandle());
     try {
       Query(*store_, "BEGIN IMMEDIATE").run();
-      for (auto& job : jobs) errors.push_back(run_in_savepoint(job));
+      if (jobs.size() == 1) {
+        // Nobody else's changes are at stake: without a savepoint SQLite keeps no second copy of the pages.
+        errors.push_back(call_within_transaction(jobs.front()));
+        if (errors.front()) {
+          Query(*store_, "ROLLBACK").run();
+          store_->forget_cached(first);
+          return jobs.front().finish(std::move(errors.front()));
+        }
+      } else {
+        for (auto& job : jobs) errors.push_back(run_in_savepoint(job));
+      }
       write_outbox(*store_, store_->next_index() - store_->appended().size(), store_->appended());
       Query(*store_, "COMMIT").run();
     } catch (const StorageFault& fault) {
@@ -198,8 +211,9 @@ class Ledger::Impl {
     acknowledged_ = store_->next_index();
     const std::uint64_t appended = store_->appended().size();
     recent_.add(acknowledged_ - appended, store_->take_appended());
-    retry_at_.reset();
-    {
+    // A commit of nothing is no proof that the disk takes anything.
+    if (changes != sqlite3_total_changes(store_->database().getHandle())) {
+      retry_at_.reset();
       const std::lock_guard lock(mutex_);
       if (!state_.writable) log::info("the ledger can be written again");
       state_ = {true, {}, acknowledged_};
@@ -212,13 +226,18 @@ class Ledger::Impl {
   std::optional<Error> run_in_savepoint(Job& job) {
     const std::uint64_t index = store_->next_index();
     Query(*store_, "SAVEPOINT job").run();
-    std::optional<Error> error = call(job);
-    if (store_->transaction_lost()) throw StorageFault{SQLITE_IOERR, "the transaction was rolled back under the job"};
+    std::optional<Error> error = call_within_transaction(job);
     if (error) {
       Query(*store_, "ROLLBACK TO job").run();
       store_->forget_cached(index);
     }
     Query(*store_, "RELEASE job").run();
+    return error;
+  }
+
+  std::optional<Error> call_within_transaction(Job& job) {
+    std::optional<Error> error = call(job);
+    if (store_->transaction_lost()) throw StorageFault{SQLITE_IOERR, "the transaction was rolled back under the job"};
     return error;
   }
 
@@ -267,10 +286,13 @@ class Ledger::Impl {
 
   std::optional<Error> run_read(Job& job) {
     std::optional<Error> error;
+    const std::uint64_t index = store_->next_index();
     try {
-      Query(*store_, "PRAGMA query_only = ON").step();
+      // Not PRAGMA query_only: that makes SQLite compile every statement anew, for each query.
       Query(*store_, "BEGIN").run();
       error = call(job);
+      const bool wrote = store_->next_index() != index || store_->writing();
+      if (!error && wrote) error = Error{Errc::internal, "a query wrote; nothing of it is kept"};
     } catch (const StorageFault& fault) {
       error = unavailable("couldn't read the ledger: " + fault.message, hint_for(fault.code));
     } catch (const SQLite::Exception& e) {
@@ -278,7 +300,7 @@ class Ledger::Impl {
     }
     try {
       if (!store_->transaction_lost()) Query(*store_, "ROLLBACK").run();
-      Query(*store_, "PRAGMA query_only = OFF").step();
+      if (store_->next_index() != index) store_->forget_cached(index);
     } catch (const SQLite::Exception& e) {
       give_up(e.getExtendedErrorCode(), e.what());
     }
@@ -324,7 +346,8 @@ class Ledger::Impl {
       return;
     }
     // A batch that was answered `unavailable` may be there after all, whole.
-    acknowledged_ = store_->next_index();
+    const std::uint64_t before = std::exchange(acknowledged_, store_->next_index());
+    if (options_.on_commit && acknowledged_ > before) options_.on_commit(before, acknowledged_ - before);
   }
 
   void set_problem(std::string problem) {
@@ -350,11 +373,14 @@ class Ledger::Impl {
   // After writing only: where another process reads, nothing helps, and trying again at once would not end.
   void keep_log_short() {
     const std::uint64_t bytes = store_ ? store_->uncheckpointed_bytes() : 0;
+    if (bytes < moved_bytes_) moved_bytes_ = 0;  // it began anew
+    // Never two at a time: SQLite before 3.51.3 can lose pages when one begins while the other's end lets the log begin anew
+    // (https://sqlite.org/wal.html#walresetbug). The log waits for the one under way.
+    if (checkpoint_.running()) return;
     if (bytes >= options_.most_log_bytes) {
       checkpoint_here();
-    } else if (bytes >= moved_bytes_ + options_.checkpoint_bytes && !checkpoint_.running()) {
+    } else if (bytes >= moved_bytes_ + options_.checkpoint_bytes && checkpoint_.start()) {
       moved_bytes_ = bytes;
-      checkpoint_.start();
     }
   }
 

@@ -37,14 +37,22 @@ class Row {
 
 void write_outbox(Store& store, std::uint64_t first, std::span<const std::string> leaves) {
   for (std::size_t at = 0; at < leaves.size();) {
-    std::string text = leaves[at];
     std::size_t count = 1;
-    while (at + count < leaves.size() && count < kOutboxRowLeaves && text.size() < kOutboxRowBytes) {
-      text += kBetween;
-      text += leaves[at + count];
-      ++count;
+    std::size_t bytes = leaves[at].size();
+    for (; at + count < leaves.size() && count < kOutboxRowLeaves && bytes < kOutboxRowBytes; ++count) {
+      bytes += 1 + leaves[at + count].size();
     }
-    write_row(store, first + at, count, text);
+    if (count == 1) {
+      write_row(store, first + at, count, leaves[at]);
+    } else {
+      std::string text;
+      text.reserve(bytes);
+      for (const auto& leaf : leaves.subspan(at, count)) {
+        if (!text.empty()) text += kBetween;
+        text += leaf;
+      }
+      write_row(store, first + at, count, text);
+    }
     at += count;
   }
 }

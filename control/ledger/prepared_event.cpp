@@ -32,6 +32,8 @@ Result<PreparedEvent> prepare(const audit::EventDraft& draft) {
     if (auto done = append_item(row->items, disclosure); !done) return std::move(done).error();
   }
   for (auto& row : out.personal) row.items += ']';
+  // Told already; what the storage thread need not free, it does not wait for.
+  out.leaf.disclosures = {};
   return out;
 }
 

@@ -111,6 +111,8 @@ SQLite::Statement& Store::prepared(const char* sql) {
 
 bool Store::transaction_lost() const { return sqlite3_get_autocommit(database_.getHandle()) != 0; }
 
+bool Store::writing() const { return sqlite3_txn_state(database_.getHandle(), "main") == SQLITE_TXN_WRITE; }
+
 void Store::forget_cached(std::uint64_t next_index) {
   appended_.resize(appended_.size() - std::min<std::size_t>(appended_.size(), next_index_ - next_index));
   next_index_ = next_index;

@@ -34,6 +34,8 @@ class Store final {
   SQLite::Database& database() { return database_; }
   // SQLite has rolled the transaction back by itself (disk full, I/O error).
   [[nodiscard]] bool transaction_lost() const;
+  // The transaction that is open has written something.
+  [[nodiscard]] bool writing() const;
 
   // After any rollback: what was cached may describe undone changes.
   void forget_cached(std::uint64_t next_index);

@@ -250,6 +250,33 @@ TEST_F(CustodyTest, AHoldKeepsWhatItNamesAndNothingElse) {
   });
 }
 
+TEST_F(CustodyTest, SessionsThatMovedOftenExpireInStepsARecordHasRoomFor) {
+  const WallTime t = now().wall;
+  constexpr std::uint64_t kMoves = 1200;
+  must([&](Transaction& tx) {
+    const PeerRecord a = person(tx, 1);
+    for (std::uint8_t n = 1; n <= 2; ++n) {
+      session(tx, a, n, t - hours(100), hours(1));
+      sessions::SessionId id{};
+      id.fill(n);
+      for (std::uint64_t i = 0; i < kMoves; ++i)
+        ASSERT_TRUE(tx.move_session(
+            id, {Endpoint::parse("192.0.2.7:4711").value(), t - hours(100), tx.append(about(a, "192.0.2.7")).value()}));
+    }
+  });
+  must([&](Transaction& tx) {
+    Custody::Cursor cursor;
+    const auto first = Custody(tx).expire_sessions(t - hours(60), cursor, 10);
+    EXPECT_EQ(first.sessions, 1U);
+    EXPECT_TRUE(cursor.more);
+    const auto second = Custody(tx).expire_sessions(t - hours(60), cursor, 10);
+    EXPECT_EQ(second.sessions, 1U);
+    EXPECT_FALSE(cursor.more);
+    ASSERT_TRUE(tx.store_signed_log({tx.leaf_count(), "note"}));
+    ASSERT_TRUE(tx.drop_leaves_below(tx.leaf_count()));
+  });
+}
+
 TEST_F(CustodyTest, RetentionTakesEndedSessionsUnlessTheyAreHeld) {
   PeerRecord a;
   PeerRecord b;
