@@ -93,18 +93,23 @@ void Custody::resume_erasures(std::function<void(bool idle)> done) {
 }
 
 void purge(Gateway& gateway, std::function<void(Result<void>)> done) {
-  // Asked for again by whatever deletes after this; cleared only when it has succeeded.
-  gateway.ledger().purge([&gateway, &loop = gateway.loop(), done = std::move(done)](Result<void> purged) {
-    boost::asio::post(loop, [&gateway, purged = std::move(purged), done] {
-      if (!purged) return done(purged);
-      gateway.change<void>(
-          [](ledger::Transaction& txn) -> Result<void> {
-            txn.forget_meta(kMetaPurgeWanted);
-            return {};
-          },
-          [done](const Result<void>&) { done({}); });
-    });
-  });
+  using Wanted = std::optional<std::string>;
+  gateway.ask<Wanted>([](ledger::Transaction& txn) -> Result<Wanted> { return txn.meta(kMetaPurgeWanted); },
+                      [&gateway, done = std::move(done)](Result<Wanted> wanted) {
+                        if (!wanted) return done(wanted.error());
+                        gateway.ledger().purge([&gateway, &loop = gateway.loop(), seen = *wanted, done](Result<void> purged) {
+                          boost::asio::post(loop, [&gateway, seen, purged = std::move(purged), done] {
+                            if (!purged) return done(purged);
+                            // Cleared only when it has succeeded, and nothing was deleted since it was asked for.
+                            gateway.change<void>(
+                                [seen](ledger::Transaction& txn) -> Result<void> {
+                                  if (txn.meta(kMetaPurgeWanted) == seen) txn.forget_meta(kMetaPurgeWanted);
+                                  return {};
+                                },
+                                [done](const Result<void>&) { done({}); });
+                          });
+                        });
+                      });
 }
 
 }  // namespace sanad::service

@@ -53,6 +53,8 @@ std::string target_of(const ledger::Confirmation& confirmation) {
   return std::to_string(request_number(confirmation.request, "days")) + " days";
 }
 
+void want_purge(ledger::Transaction& txn) { txn.set_meta(kMetaPurgeWanted, std::to_string(txn.next_index())); }
+
 Result<Waiting> ask_for_second(ledger::Transaction& txn, const Act& act, const char* kind, const std::string& request,
                                const std::string& target) {
   const WallTime when = txn.now().wall;
@@ -71,6 +73,7 @@ Result<Released> release_hold_now(ledger::Transaction& txn, const Act& act, cons
   if (!index) return std::move(index).error();
   custody.delete_hold(id);
   custody.forget_disclosures_of(id);
+  want_purge(txn);
   return Released{id, *index};
 }
 
@@ -101,7 +104,7 @@ Result<Erased> begin_erasing(ledger::Transaction& txn, const Act& act, const led
   const WallTime when = txn.now().wall;
   auto index = txn.append(redacted(act.reporter, when, {owner.id, act.actor, reason, act.confirmation, deleted}));
   if (!index) return std::move(index).error();
-  txn.set_meta(kMetaPurgeWanted, "1");
+  want_purge(txn);
   return Erased{owner.id, when, *index, deleted.disclosures, deleted.addresses, true, {}};
 }
 
@@ -115,6 +118,7 @@ Result<EraseStep> erase_step(ledger::Transaction& txn, const audit::Reporter& re
   }
   auto index = txn.append(redacted(reporter, txn.now().wall, {person, std::nullopt, {}, {}, step.deleted}));
   if (!index) return std::move(index).error();
+  want_purge(txn);
   return step;
 }
 

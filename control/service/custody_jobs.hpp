@@ -13,6 +13,9 @@ namespace sanad::service {
 
 // meta: "1" when deleted rows wait for being overwritten (Ledger::purge).
 inline constexpr const char* kMetaPurgeWanted = "purge_wanted";
+// For jobs that delete something personal, after their record. The value grows with every record: a purge that began before
+// this must not count as one that came after.
+void want_purge(ledger::Transaction& txn);
 // Rows that one step of deleting takes: a commit of some milliseconds.
 inline constexpr std::size_t kRowsAtOnce = 500;
 

@@ -17,9 +17,10 @@ namespace sanad::service {
 namespace {
 
 constexpr std::chrono::hours kEvery{1};
-constexpr std::size_t kSessionsAtOnce = 100;   // a commit of some milliseconds
-constexpr std::uint64_t kBundlesAtOnce = 64;   // 16,384 records
-constexpr std::chrono::seconds kLookAgain{2};  // until the checkpoint covers a record
+constexpr std::chrono::hours kAnswersKept{24};  // for an Idempotency-Key: see openapi.yaml
+constexpr std::size_t kSessionsAtOnce = 100;    // a commit of some milliseconds
+constexpr std::uint64_t kBundlesAtOnce = 64;    // 16,384 records
+constexpr std::chrono::seconds kLookAgain{2};   // until the checkpoint covers a record
 
 // How many bundles from `minimum` on, all of them below `limit`, may go. Blocking.
 std::uint64_t count_past(const audit::LogReader& log, std::uint64_t first, std::uint64_t minimum, std::uint64_t limit,
@@ -33,13 +34,27 @@ std::uint64_t count_past(const audit::LogReader& log, std::uint64_t first, std::
     times.clear();
     for (const auto entry : bundle.entries) {
       const auto leaf = audit::read_leaf({reinterpret_cast<const char*>(entry.data()), entry.size()});
-      if (!leaf) return count;  // damaged: evidence of that is not deleted
+      constexpr std::uint64_t kLastMs = INT64_MAX / 1'000'000;
+      if (!leaf || static_cast<std::uint64_t>(leaf->time_ms) > kLastMs) return count;  // damaged: evidence of that is not deleted
       times.push_back(WallTime::from_ms(leaf->time_ms));
     }
     if (!may_go({number, times}, cutoff, holds, now)) break;
     ++count;
   }
   return count;
+}
+
+// What one record has room for: 65,535 bytes of leaf, some 18 for each index that stands alone. The counts stand in the first.
+std::vector<ledger::Deleted> in_parts(const ledger::Deleted& deleted) {
+  constexpr std::size_t kIndexes = 2000;
+  std::vector<ledger::Deleted> out{deleted};
+  out.front().records.resize(std::min(deleted.records.size(), kIndexes));
+  for (std::size_t at = kIndexes; at < deleted.records.size(); at += kIndexes) {
+    const auto begin = deleted.records.begin() + static_cast<std::ptrdiff_t>(at);
+    const auto count = static_cast<std::ptrdiff_t>(std::min(kIndexes, deleted.records.size() - at));
+    out.emplace_back().records.assign(begin, begin + count);
+  }
+  return out;
 }
 
 // A log begun anew has nothing past retention yet, whatever the one before it had.
@@ -157,7 +172,9 @@ void RetentionKeeper::expire_waiting() {
           custody.delete_hold(hold.id);
           custody.forget_disclosures_of(hold.id);
           if (auto index = txn.append(hold_expired(reporter, when, hold)); !index) return std::move(index).error();
+          want_purge(txn);
         }
+        txn.prune_answers(WallTime{when.ns - std::chrono::nanoseconds(kAnswersKept).count()});
         return {};
       },
       [](const Result<void>& expired) {
@@ -193,9 +210,11 @@ void RetentionKeeper::expire_sessions(ledger::Custody::Cursor cursor) {
         const WallTime cutoff = cutoff_of(when, days);
         const auto deleted = custody.expire_sessions(cutoff, cursor, kSessionsAtOnce);
         if (deleted.nothing()) return cursor;
-        auto index = txn.append(sessions_expired(reporter, when, cutoff, days, deleted));
-        if (!index) return std::move(index).error();
-        txn.set_meta(kMetaPurgeWanted, "1");
+        for (const auto& part : in_parts(deleted)) {
+          auto index = txn.append(sessions_expired(reporter, when, cutoff, days, part));
+          if (!index) return std::move(index).error();
+        }
+        want_purge(txn);
         return cursor;
       },
       [this](Result<ledger::Custody::Cursor> next) {
@@ -255,7 +274,7 @@ void RetentionKeeper::raise_minimum(Judgement judged, std::uint64_t candidates) 
         state.minimum = to;
         state.evidence = *index;
         custody.set_retention(state);
-        txn.set_meta(kMetaPurgeWanted, "1");
+        want_purge(txn);
         return to;
       },
       [this, judged_minimum, candidates](Result<std::uint64_t> to) {
