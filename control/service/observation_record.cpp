@@ -47,8 +47,11 @@ class SessionWriter {
     if (!peer) return {};
     auto index = txn_.append(audit::session_roamed(context_.reporter, session_context(*peer, 0), e));
     if (!index) return index.error();
-    if (!e.to || !txn_.find_session(e.session)) return {};  // no row: its opening was lost while storage could not write
-    return txn_.move_session(e.session, {*e.to, e.bounds.not_after, *index});
+    if (!e.to) return {};
+    auto moved = txn_.move_session(e.session, {*e.to, e.bounds.not_after, *index});
+    // No row: its opening was lost while storage could not write.
+    if (!moved && moved.error().code != Errc::not_found) return moved;
+    return {};
   }
 
   Result<void> operator()(const sessions::Closed& e) {
@@ -153,6 +156,8 @@ std::optional<Instant> read_instant(const std::string& text) {
 
 Result<void> record_observation(ledger::Transaction& txn, const Observation& o, const RecordContext& context) {
   SessionWriter writer(txn, context, o.interface, o.kernel, o.at, o.identity);
+  // First: a peer forgotten since the last checkpoint may be back, and then its row is among those written.
+  for (const auto& key : o.forgotten) txn.delete_baseline(o.interface, key);
   if (auto written = write_events(txn, writer, o.events, o.interface, o.baselines); !written) return written;
   if (auto written = write_drift(txn, o, context); !written) return written;
   for (const auto& key : o.gone) {
@@ -161,7 +166,6 @@ Result<void> record_observation(ledger::Transaction& txn, const Observation& o, 
     if (!peer || ledger::state_of(*peer, txn.now().wall) == ledger::PeerState::active) continue;
     if (auto marked = txn.mark_on_device(peer->id, false); !marked) return marked;
   }
-  for (const auto& key : o.forgotten) txn.delete_baseline(o.interface, key);
   if (o.checkpoint) {
     for (const auto& row : o.baselines) {
       if (!row.open) continue;
@@ -170,8 +174,8 @@ Result<void> record_observation(ledger::Transaction& txn, const Observation& o, 
                                            .moves = row.open->moves,
                                            .as_of = row.sampled.wall};
       // A stranger's session has a baseline but no row.
-      if (!txn.find_session(row.open->session)) continue;
-      if (auto kept = txn.checkpoint_session(row.open->session, figures); !kept) return kept;
+      if (auto kept = txn.checkpoint_session(row.open->session, figures); !kept && kept.error().code != Errc::not_found)
+        return kept;
     }
     txn.set_meta(ledger::kMetaBootId, context.boot_id);
     if (!o.identity.empty()) txn.set_meta(ledger::kMetaDeviceIdentityPrefix + o.interface, o.identity);
@@ -184,8 +188,8 @@ Result<void> record_backend(ledger::Transaction& txn, const BackendEvent& event,
   const std::string_view backend = event.kernel ? "kernel" : "userspace";
   const Instant at = txn.now();
   SessionWriter writer(txn, context, event.interface, event.kernel, at, {});
-  if (auto written = write_events(txn, writer, event.events, event.interface, event.baselines); !written) return written;
   for (const auto& key : event.forgotten) txn.delete_baseline(event.interface, key);
+  if (auto written = write_events(txn, writer, event.events, event.interface, event.baselines); !written) return written;
   Result<std::uint64_t> index = [&]() -> Result<std::uint64_t> {
     switch (event.what) {
       case BackendChange::lost:

@@ -189,6 +189,23 @@ TEST_F(ObservationRecord, ACheckpointKeepsFiguresAndTheMark) {
   EXPECT_EQ(leaf_count(), 1U);  // a checkpoint is no event
 }
 
+TEST_F(ObservationRecord, AForgottenPeerThatIsBackKeepsItsRow) {
+  auto o = observation();
+  o.checkpoint = true;
+  o.events.emplace_back(opened());
+  sessions::Baseline row{.peer = key_number(1), .counters = {150, 260}, .sampled = now()};
+  row.open = sessions::Baseline::OpenSession{.session = id_, .base = {100, 200}, .handshakes = 2};
+  o.baselines = {row};
+  o.forgotten = {key_number(1)};
+  record(o);
+  ASSERT_TRUE(testing::ask<void>(*ledger_, [this](ledger::Transaction& txn) -> Result<void> {
+    const auto rows = txn.baselines("wg0");
+    EXPECT_EQ(rows.size(), 1U);
+    EXPECT_TRUE(!rows.empty() && rows.front().open && rows.front().open->session == id_);
+    return {};
+  }));
+}
+
 TEST_F(ObservationRecord, BackendEventsCloseSessionsInTheSameTransaction) {
   auto o = observation();
   o.events.emplace_back(opened());
