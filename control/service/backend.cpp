@@ -80,7 +80,7 @@ Result<BootTime> Backend::apply(const wg::DeviceChange& change) {
   if (!client_) return Error{Errc::unavailable, settings_.name + " is not up"};
   const bool threads = !process_ && !change.peers.empty() && link::has_peer_threads(settings_.name);
   auto applied = threads ? apply_without_threads(change) : client_->apply(change);
-  if (!applied) return std::move(applied).error().within("couldn't change device " + settings_.name);
+  if (!applied) return std::move(applied).error();
   return now().boot;
 }
 
@@ -88,7 +88,8 @@ Result<BootTime> Backend::apply(const wg::DeviceChange& change) {
 Result<void> Backend::apply_without_threads(const wg::DeviceChange& change) {
   const auto adds = [](const wg::PeerChange& peer) { return !peer.remove && !peer.update_only; };
   const auto first = std::find_if(change.peers.begin(), change.peers.end(), adds);
-  const auto split = first == change.peers.end() ? first : std::next(first);
+  if (first == change.peers.end()) return client_->apply(change);
+  const auto split = std::next(first);
   wg::DeviceChange ahead = change;
   ahead.peers.assign(change.peers.begin(), split);
   if (auto applied = client_->apply(ahead); !applied) return applied;

@@ -9,29 +9,51 @@
 #include "gateway/base/log.hpp"
 
 namespace sanad::service {
+namespace {
+
+// A million peers take a kernel minutes.
+constexpr std::chrono::seconds kLoadingToldEvery{10};
+
+}  // namespace
 
 // What may be done before the observation is durable: everything but the removal of leaving peers, whose final figures
-// would be gone with them.
+// would be gone with them. What the device refuses must not keep the rest from it: a port that another socket has, or one peer
+// too many, is no reason to go on serving those who were cut off. So each kind goes by itself, those who lose first.
 void InterfaceLoop::carry_out(reconcile::Plan& plan) {
-  wg::DeviceChange change = std::move(plan.change);
-  if (!plan.remove.empty()) {
-    const std::set<wg::PublicKey> departing(plan.remove.begin(), plan.remove.end());
-    std::erase_if(change.peers, [&departing](const wg::PeerChange& p) { return p.remove && departing.contains(p.public_key); });
+  const std::set<wg::PublicKey> departing(plan.remove.begin(), plan.remove.end());
+  const std::set<wg::PublicKey> quiescing(plan.quiesce.begin(), plan.quiesce.end());
+  wg::DeviceChange losing, own, port, others;
+  own.private_key = plan.change.private_key;
+  own.fwmark = plan.change.fwmark;
+  port.listen_port = plan.change.listen_port;
+  for (auto& peer : plan.change.peers) {
+    if (peer.remove && departing.contains(peer.public_key)) continue;
+    auto& part = peer.remove || quiescing.contains(peer.public_key) ? losing : others;
+    part.peers.push_back(std::move(peer));
   }
-  if (change.empty()) return;
-  std::vector<wg::PublicKey> touched;
-  for (const auto& peer : change.peers) touched.push_back(peer.public_key);
-  const bool device = change.private_key || change.listen_port || change.fwmark;
-  apply(std::move(change), [this, touched = std::move(touched), device, quiesce = plan.quiesce](const Result<BootTime>& done) {
-    if (!done) return;
-    if (device) device_expected_ = false;
-    for (const auto& key : touched)
-      if (const auto it = expected_.find(key); it != expected_.end()) it->second = *done;
+  plan.change = {};
+  apply_part(std::move(losing), [this, quiesce = plan.quiesce](BootTime at) {
     for (const auto& key : quiesce)
       if (const auto it = desired_.leaving.find(key); it != desired_.leaving.end()) {
-        it->second.quiesced = *done;
-        tracker_.expect_removal(key, leaving_reason_[key], *done);
+        it->second.quiesced = at;
+        tracker_.expect_removal(key, leaving_reason_[key], at);
       }
+  });
+  const bool both = !own.empty() && !port.empty();
+  apply_part(std::move(own), [this, both](BootTime) { device_expected_ = device_expected_ && both; });
+  apply_part(std::move(port), [this](BootTime) { device_expected_ = false; });
+  apply_part(std::move(others), [](BootTime) {});
+}
+
+void InterfaceLoop::apply_part(wg::DeviceChange part, std::function<void(BootTime)> then) {
+  if (part.empty()) return;
+  std::vector<wg::PublicKey> touched;
+  for (const auto& peer : part.peers) touched.push_back(peer.public_key);
+  apply(std::move(part), [this, touched = std::move(touched), then = std::move(then)](const Result<BootTime>& done) {
+    if (!done) return;
+    for (const auto& key : touched)
+      if (const auto it = expected_.find(key); it != expected_.end()) it->second = *done;
+    then(*done);
   });
 }
 
@@ -51,7 +73,11 @@ void InterfaceLoop::load_more() {
     loaded_ += addition.change.peers.size();
     apply(std::move(addition.change), [this](const Result<BootTime>& done) { on_loaded(done); });
   }
-  if (loads_ > 0) return;
+  if (loads_ > 0) {
+    if (now().boot - loading_told_ < kLoadingToldEvery) return;
+    loading_told_ = now().boot;
+    return log::info("{}: {} of {} peers given to the device", settings_.name, loaded_, desired_.peers.size());
+  }
   const std::chrono::duration<double> took = now().boot - loading_since_;
   log::info("{}: {} missing peers put on the device in {:.1f} s", settings_.name, loaded_, took.count());
   poll_again_ = false;
@@ -107,12 +133,22 @@ void InterfaceLoop::apply(wg::DeviceChange change, std::function<void(Result<Boo
   });
 }
 
-// The same reason comes with each poll until it is gone: told once.
+// The same reason comes with each poll until it is gone: told once. Gone it is when a reading finds nothing to change: that
+// another change was taken says nothing about this one.
 void InterfaceLoop::note_refusal(const Result<BootTime>& applied) {
-  std::string why;
-  if (!applied) why = applied.error().hint.empty() ? applied.error().message : applied.error().message + ". " + applied.error().hint;
-  if (!why.empty() && why != refused_) log::warn("{}: {}", settings_.name, why);
+  if (applied) return;
+  const Error& error = applied.error();
+  std::string why = error.hint.empty() ? error.message : error.message + ". " + error.hint;
+  if (why != refused_) log::warn("{}: {}", settings_.name, why);
   refused_ = std::move(why);
+}
+
+// What the device refuses to have put right is found by every poll; it is recorded by the first.
+void InterfaceLoop::drop_told(std::vector<reconcile::Drift>& drift) {
+  std::set<std::pair<reconcile::DriftKind, wg::PublicKey>> found;
+  for (const auto& one : drift) found.emplace(one.kind, one.peer);
+  if (!refused_.empty()) std::erase_if(drift, [this](const auto& one) { return told_.contains({one.kind, one.peer}); });
+  told_ = std::move(found);
 }
 
 reconcile::Expected InterfaceLoop::expected_for(const wg::Snapshot& snapshot) {

@@ -77,21 +77,24 @@ void InterfaceLoop::put_peers(std::vector<reconcile::DesiredPeer> peers) {
   wg::DeviceChange change;
   std::vector<wg::PublicKey> keys;
   bool routes_changed = false;
+  const bool running = life_ == Life::running;
+  // Many are left to a plan, which adds them in pieces: a revocation must not wait behind them.
+  const bool at_once = running && peers.size() <= reconcile::kMostAdded;
   for (auto& peer : peers) {
     const wg::PublicKey key = peer.public_key;
     if (desired_.leaving.erase(key) != 0) {
       leaving_reason_.erase(key);
       tracker_.cancel_removal(key);
     }
-    const bool running = life_ == Life::running;
-    if (running) {
+    if (at_once) {
       expected_[key] = std::nullopt;
       change.peers.push_back(reconcile::set_peer(peer));
       keys.push_back(key);
     }
     routes_changed |= note_routes(key, peer.allowed_ips.all());
-    desired_.peers.put(peer, !running);
+    desired_.peers.put(peer, !at_once);
   }
+  if (running && !at_once) return push_wanted();
   if (change.peers.empty()) return;
   apply(std::move(change), [this, keys = std::move(keys)](const Result<BootTime>& done) {
     // On failure nothing is assumed: the keys stay expected, the next snapshot shows what is missing and the plan adds it.
@@ -238,6 +241,8 @@ void InterfaceLoop::lose_backend(std::string why) {
   boost::system::error_code ignored;
   death_.close(ignored);
   ++status_.backend_restarts;
+  refused_.clear();
+  told_.clear();
   // Quiesced peers went with the device; the new one never had them.
   for (auto& [key, leaving] : desired_.leaving) leaving.quiesced.reset();
   if (!std::exchange(answers_, false)) return try_later({Errc::unavailable, std::move(why)});
@@ -264,18 +269,10 @@ void InterfaceLoop::link_changed(bool up, bool removed) {
   const Instant announced = now();
   // A wireguard-go that dies takes its interface down first and away a moment later: which of the two it is, the link itself
   // says. Counters outlive a link that is down, so they are read once more before its sessions are closed.
-  device_.post([this, &loop = loop_, ports = ports_, removed, announced, generation = generation_] {
-    const auto found = ports.link->look();
-    bool read = false;
-    if (found && found->exists && !removed) {
-      // Never looked at yet: nothing is known that could end.
-      read = read_for_loop(
-                 [this](wg::Snapshot& part) {
-                   if (!restored_) take_part(part);
-                 },
-                 generation)
-                 .has_value();
-    }
+  device_.post([this, &loop = loop_, link = ports_.link, removed, announced, generation = generation_,
+                read_device = reading_for_loop([this](wg::Snapshot& part) { take_figures(part); })] {
+    const auto found = link->look();
+    const bool read = found && found->exists && !removed && read_device();
     boost::asio::post(loop, [this, generation, removed, announced, found, read] {
       if (generation != generation_ || life_ != Life::running || !found) return;
       if (!found->exists) return lose_backend("the interface is gone");
@@ -341,7 +338,7 @@ InterfaceStatus InterfaceLoop::status() const {
   out.addresses = settings_.addresses;
   out.peers = desired_.peers.size();
   out.connected = tracker_.open_count();
-  if (out.problem.empty()) out.problem = refused_;
+  if (!refused_.empty()) out.problem += (out.problem.empty() ? "" : "; ") + refused_;
   return out;
 }
 

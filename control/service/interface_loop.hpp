@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -141,8 +142,9 @@ class InterfaceLoop {
   void glance_at(wg::Snapshot& part);
   void on_look(const Result<void>& read);
   using TakePart = std::function<void(wg::Snapshot& part)>;
-  Result<void> read_for_loop(const TakePart& take, std::uint64_t generation);
+  std::function<Result<void>()> reading_for_loop(TakePart take);
   void take_part(wg::Snapshot& part);
+  void take_figures(wg::Snapshot& part);
   void on_read(const Result<void>& read, LinkRepair link);
   void on_unreadable(const Error& error);
   void announce();
@@ -151,6 +153,8 @@ class InterfaceLoop {
   void on_loaded(const Result<BootTime>& done);
   void apply(wg::DeviceChange change, std::function<void(Result<BootTime>)> done);
   void note_refusal(const Result<BootTime>& applied);
+  void drop_told(std::vector<reconcile::Drift>& drift);
+  void apply_part(wg::DeviceChange part, std::function<void(BootTime)> then);
   void carry_out(reconcile::Plan& plan);
   Departing departing(const reconcile::Plan& plan);
   void remove_departed(const Departing& peers);
@@ -183,6 +187,7 @@ class InterfaceLoop {
   unsigned loads_ = 0;                  // pieces of a long addition that the device has not answered; polls wait for the last
   std::size_t loaded_ = 0;              // peers of that addition
   BootTime loading_since_;
+  BootTime loading_told_;
   std::unordered_map<wg::PublicKey, sessions::CloseReason> leaving_reason_;
   // Our own changes that a snapshot may not show yet: unset until the device has answered, then the time it did.
   std::unordered_map<wg::PublicKey, std::optional<BootTime>> expected_;
@@ -197,7 +202,9 @@ class InterfaceLoop {
   Life life_ = Life::idle;
   bool kernel_ = false;
   std::size_t most_peers_ = SIZE_MAX;  // that the device holds; unknown before it has started
-  std::string refused_;                // why the device did not take the latest change; empty when it did
+  std::string refused_;                // why the device did not take a change that is still to be made
+  // Drift of the latest reading.
+  std::set<std::pair<reconcile::DriftKind, wg::PublicKey>> told_;
   bool adopted_ = false;
   bool answers_ = false;  // a snapshot has come since the backend was started
   bool ever_answered_ = false;

@@ -36,11 +36,12 @@ void InterfaceLoop::poll() {
     return;
   }
   if (std::exchange(polling_, true)) return;
-  device_.post([this, &loop = loop_, ports = ports_, generation = generation_] {
-    const auto read = read_for_loop([this](wg::Snapshot& part) { take_part(part); }, generation);
+  device_.post([this, &loop = loop_, link_port = ports_.link, generation = generation_,
+                read_device = reading_for_loop([this](wg::Snapshot& part) { take_part(part); })] {
+    const auto read = read_device();
     LinkRepair link;
     if (read) {
-      auto repaired = ports.link->repair();
+      auto repaired = link_port->repair();
       if (repaired)
         link = std::move(*repaired);
       else
@@ -54,22 +55,25 @@ void InterfaceLoop::poll() {
   });
 }
 
-// On the device worker: reads, and gives each part to `take` on the loop. All of them have been there before what is posted to
-// the loop after this.
-Result<void> InterfaceLoop::read_for_loop(const TakePart& take, std::uint64_t generation) {
-  return ports_.device->read([this, &take, generation](wg::Snapshot read) -> Result<void> {
-    auto permit = parts_.wait(kStuckLoop);
-    if (!permit) return Error{Errc::timeout, "the daemon is too busy to look at what its device says"};
-    struct OnTheWay {
-      wg::Snapshot part;
-      Permits::Permit permit;
-    };
-    auto way = std::make_shared<OnTheWay>(std::move(read), std::move(permit));  // shared: a posted function is copyable
-    boost::asio::post(loop_, [this, way = std::move(way), take, generation] {
-      if (generation == generation_) take(way->part);
+// For the device worker: reads, and gives each part to `take` on the loop. All of them have been there before what is posted to
+// the loop after this. The worker may run it when the interface is gone, so it looks at nothing of it.
+std::function<Result<void>()> InterfaceLoop::reading_for_loop(TakePart take) {
+  const auto on_loop = [this, take = std::move(take), generation = generation_](wg::Snapshot& part) {
+    if (generation == generation_) take(part);
+  };
+  return [&loop = loop_, device = ports_.device, permits = parts_, on_loop] {
+    return device->read([&loop, &permits, &on_loop](wg::Snapshot read) -> Result<void> {
+      auto permit = permits.wait(kStuckLoop);
+      if (!permit) return Error{Errc::timeout, "the daemon is too busy to look at what its device says"};
+      struct OnTheWay {
+        wg::Snapshot part;
+        Permits::Permit permit;
+      };
+      auto way = std::make_shared<OnTheWay>(std::move(read), std::move(permit));  // shared: a posted function is copyable
+      boost::asio::post(loop, [way = std::move(way), on_loop] { on_loop(way->part); });
+      return {};
     });
-    return {};
-  });
+  };
 }
 
 void InterfaceLoop::take_part(wg::Snapshot& part) {
@@ -90,6 +94,16 @@ void InterfaceLoop::take_part(wg::Snapshot& part) {
   reading_ = std::move(part);
 }
 
+// Of a link that went down: what its sessions end with. Nothing is planned from it; a long addition may be under way, whose marks
+// are the planner's. Never looked at yet: nothing is known that could end.
+void InterfaceLoop::take_figures(wg::Snapshot& part) {
+  if (restored_) return;
+  std::ranges::move(tracker_.observe(part), std::back_inserter(found_));
+  if (!part.last) return;
+  part.device.peers = {};
+  reading_ = std::move(part);
+}
+
 void InterfaceLoop::on_read(const Result<void>& read, LinkRepair link) {
   ++status_.polls;
   if (!read) return on_unreadable(read.error());
@@ -98,6 +112,8 @@ void InterfaceLoop::on_read(const Result<void>& read, LinkRepair link) {
 
   auto plan = planner_.finish(expected_for(reading_));
   settle_expected(reading_, plan);
+  if (reading_.complete && plan.change.empty() && !plan.more) refused_.clear();
+  drop_told(plan.drift);
   auto observation = observe(reading_, plan, std::move(link.drift));
   status_.drift_total += observation.drift.size() + observation.link_drift.size();
   const bool stopping = life_ == Life::stopping;
@@ -119,7 +135,7 @@ void InterfaceLoop::on_read(const Result<void>& read, LinkRepair link) {
   schedule_look();
   if (more) {
     loaded_ = reconcile::kMostAdded;
-    loading_since_ = now().boot;
+    loading_since_ = loading_told_ = now().boot;
     return load_more();
   }
   if (std::exchange(poll_again_, false)) return poll();
@@ -151,8 +167,9 @@ void InterfaceLoop::schedule_look() {
 
 void InterfaceLoop::look() {
   if (std::exchange(looking_, true)) return;
-  device_.post([this, &loop = loop_, generation = generation_] {
-    const auto read = read_for_loop([this](wg::Snapshot& part) { glance_at(part); }, generation);
+  device_.post([this, &loop = loop_, generation = generation_,
+                read_device = reading_for_loop([this](wg::Snapshot& part) { glance_at(part); })] {
+    const auto read = read_device();
     boost::asio::post(loop, [this, generation, read] {
       if (generation == generation_) on_look(read);
     });

@@ -79,6 +79,7 @@ Result<wg::Snapshot> FakeInterface::snapshot() {
 Result<BootTime> FakeInterface::apply(const wg::DeviceChange& change) {
   const std::lock_guard lock(mutex_);
   if (state_.apply_error) return *state_.apply_error;
+  if (change.listen_port && state_.port_error) return *state_.port_error;
   if (change.private_key) state_.public_key = wg::derive_public_key(*change.private_key).value();
   if (change.listen_port) state_.listen_port = *change.listen_port;
   for (const auto& c : change.peers) {

@@ -22,6 +22,7 @@ class FakeInterface final : public service::DevicePort, public service::LinkPort
     std::optional<Error> snapshot_error;
     std::optional<Error> read_error;  // looked at behind each part but the last
     std::optional<Error> apply_error;
+    std::optional<Error> port_error;    // for changes of the listen port: nothing of them is done
     std::size_t most_peers = SIZE_MAX;  // one more is refused, what came before it is done
     bool complete = true;
     std::size_t part = 0;                 // peers in a part of a reading; 0: all in one

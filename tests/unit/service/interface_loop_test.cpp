@@ -202,6 +202,7 @@ TEST_F(InterfaceLoopTest, AFullDeviceIsToldUntilThereIsRoom) {
   poll();  // whoever should not be there goes first
   EXPECT_FALSE(on_device(foreign));
   EXPECT_TRUE(on_device(kB));
+  poll();
   EXPECT_EQ(one_->status().problem, "");
   EXPECT_EQ(one_->room(), 0U);
 
@@ -221,6 +222,34 @@ TEST_F(InterfaceLoopTest, AFullDeviceIsToldUntilThereIsRoom) {
   poll();
   poll();
   EXPECT_TRUE(on_device(d));
+  poll();
+  EXPECT_EQ(one_->status().problem, "");
+}
+
+TEST_F(InterfaceLoopTest, WhatIsRefusedKeepsNobodyConnectedAndIsToldOnce) {
+  start();
+  // The port is taken by somebody: said by a device that takes everything else.
+  device_->with([](auto& s) {
+    s.listen_port = 4;
+    s.port_error = Error{Errc::conflict, "the port is taken"};
+    s.peers.erase(kA);
+  });
+  one_->put_peers({desired(kB, "10.66.0.3/32")});
+  poll();
+  poll();
+  EXPECT_TRUE(on_device(kA)) << "put back all the same";
+  EXPECT_EQ(one_->status().problem, "the port is taken");
+  const auto told = drift().size();
+  EXPECT_EQ(told, 2U);
+  one_->remove_all(sessions::CloseReason::suspended);
+  poll();
+  poll();
+  EXPECT_FALSE(on_device(kA));
+  EXPECT_FALSE(on_device(kB));
+  EXPECT_EQ(drift().size(), told) << "the same port is the same difference";
+  device_->with([](auto& s) { s.port_error.reset(); });
+  poll();
+  poll();
   EXPECT_EQ(one_->status().problem, "");
 }
 
