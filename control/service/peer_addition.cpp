@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "control/ledger/custody.hpp"
 #include "control/service/gateway.hpp"
 #include "control/service/idempotency.hpp"
 #include "control/service/peer_evidence.hpp"
@@ -71,8 +72,13 @@ Result<Stored> AddJob::operator()(ledger::Transaction& txn) const {
     if (!owner) return owner.error();
     peer.owner = *owner;
   }
+  // What was erased stays erased: whatever came now, no later erasure would find.
+  if (ledger::Custody(txn).find_erasure(peer.owner.id))
+    return Error{Errc::conflict, "the records of this person were erased", "owner.id", "add them as a new person, by name"};
+  const Error full{Errc::exhausted, "the device of " + interface.name + " holds no more peers than it has", "interface",
+                   "revoke peers that nobody uses, or add an interface (interfaces: in sanad.yaml)"};
   if (peer.allowed_ips.empty()) {
-    auto given = allocate(txn, interface);
+    auto given = room > 0 ? allocate(txn, interface) : Result<std::vector<IpPrefix>>(full);
     for (auto next = others.begin();
          input.interface.empty() && !given && given.error().code == Errc::exhausted && next != others.end(); ++next) {
       given = allocate(txn, *next);
@@ -81,6 +87,8 @@ Result<Stored> AddJob::operator()(ledger::Transaction& txn) const {
     }
     if (!given) return given.error();
     peer.allowed_ips = std::move(*given);
+  } else if (room == 0) {
+    return full;
   } else if (auto free = check_quarantine(txn, interface, peer.allowed_ips); !free) {
     return free.error();
   }
@@ -104,20 +112,9 @@ std::string place_for(Gateway& gateway, const NewPeer& input) {
 Result<std::shared_ptr<const AddContext>> add_context(Gateway& gateway, const Caller& caller, const std::string& interface) {
   const InterfaceLoop* one = gateway.interface(interface);
   if (one == nullptr) return Error{Errc::invalid_argument, "there is no interface \"" + interface + "\"", "interface"};
-  std::vector<const InterfaceLoop*> with_room;
-  for (const auto& each : gateway.interfaces())
-    if (each->room() > 0) with_room.push_back(each.get());
-  if (one->room() == 0) {
-    if (!interface.empty() || with_room.empty())
-      return Error{Errc::exhausted,
-                   one->settings().name + " has " + std::to_string(one->status().peers) +
-                       " peers, as many as its device holds",
-                   "interface", "revoke peers that nobody uses, or add an interface (interfaces: in sanad.yaml)"};
-    one = with_room.front();
-  }
   std::vector<config::Interface> others;
-  for (const InterfaceLoop* other : with_room)
-    if (other != one) others.push_back(other->settings());
+  for (const auto& other : gateway.interfaces())
+    if (other.get() != one && other->room() > 0) others.push_back(other->settings());
   return std::make_shared<const AddContext>(
       AddContext{caller, one->settings(), one->room(), std::move(others), gateway.own_keys(), gateway.reporter()});
 }

@@ -27,7 +27,7 @@ struct AddContext {
   Caller caller;
   config::Interface interface;
   std::size_t room;                       // for so many more peers on its device
-  std::vector<config::Interface> others;  // where room is looked for when that one's pools are used up and nobody named it
+  std::vector<config::Interface> others;  // with room, for when that one's pools or places are used up and nobody named it
   std::vector<wg::PublicKey> own_keys;    // of the gateway's interfaces
   audit::Reporter reporter;
 };
@@ -36,12 +36,11 @@ struct AddContext {
 // first, which is said by "".
 std::string place_for(Gateway& gateway, const NewPeer& input);
 
-// Loop thread. `interface` empty: the first with room on its device. Errors: invalid_argument (no such interface),
-// exhausted (its device is full).
+// Loop thread. `interface` empty: the first one. Errors: invalid_argument (no such interface).
 Result<std::shared_ptr<const AddContext>> add_context(Gateway& gateway, const Caller& caller, const std::string& interface);
 
 // A creation as the storage thread does it: owner, addresses, row, leaf and remembered answer, in one transaction.
-// Errors: not_found (owner), exhausted (pool), conflict (key, name, allowed IP, an address at rest).
+// Errors: not_found (owner), exhausted (pool, device), conflict (key, name, allowed IP, an address at rest).
 struct AddJob {
   std::shared_ptr<const AddContext> context;
   NewPeer input;

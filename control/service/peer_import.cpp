@@ -74,17 +74,18 @@ class Import : public std::enable_shared_from_this<Import> {
       return Error{Errc::invalid_argument, "an import brings the clients' public keys", "public_key",
                    "a key made here is shown once, by peer add"};
     const std::string place = place_for(gateway_, input);
-    auto& [context, lines] = places_[place];
+    auto& context = contexts_[place];
     if (!context) {
       auto made = add_context(gateway_, caller_, place);
       if (!made) return made.error();
       context = *std::move(made);
     }
-    // The device gets them at the end, so it does not count for us yet.
-    if (lines == context->room)
-      return Error{Errc::exhausted, "the device of " + context->interface.name + " has no room for more peers", "interface",
-                   "revoke peers that nobody uses, or add an interface (interfaces: in sanad.yaml)"};
-    ++lines;
+    // The device gets them at the end, so it has not counted those before this line.
+    if (context->room > 0 && added_[context->interface.name] >= context->room) {
+      AddContext full = *context;
+      full.room = 0;
+      context = std::make_shared<const AddContext>(std::move(full));
+    }
     return prepare_add(context, std::move(input));
   }
 
@@ -110,6 +111,7 @@ class Import : public std::enable_shared_from_this<Import> {
 
   void accept(std::size_t line, Stored stored) {
     ++report_.added;
+    ++added_[stored.peer.interface];
     PeerAdded added;
     added.evidence = stored.evidence;
     stored_.push_back(stored.peer);
@@ -135,11 +137,8 @@ class Import : public std::enable_shared_from_this<Import> {
   BootTime began_;
   ImportReport report_;
   std::vector<ledger::PeerRecord> stored_;
-  struct Place {
-    std::shared_ptr<const AddContext> context;
-    std::size_t lines = 0;  // that went there
-  };
-  std::map<std::string, Place> places_;  // by interface
+  std::map<std::string, std::shared_ptr<const AddContext>> contexts_;  // by place
+  std::map<std::string, std::size_t> added_;                           // by interface
   std::size_t next_ = 0;
   std::size_t waiting_ = 0;
 };

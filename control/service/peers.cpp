@@ -119,17 +119,16 @@ void Peers::add(Caller caller, NewPeer peer, Done<PeerAdded> done) {
     if (!stored) return done(stored.error());
     PeerAdded out;
     out.evidence = stored->evidence;
-    if (!stored->replayed) {
-      gateway_.put_in_force({stored->peer});
-      gateway_.due_changed();
-      if (want_profile) {
-        auto profile = profile_of(gateway_, stored->peer, private_key, true);
-        // The peer exists all the same.
-        if (profile)
-          out.profile = *profile;
-        else
-          out.profile_problem = profile.error().message + (profile.error().hint.empty() ? "" : "; " + profile.error().hint);
-      }
+    // A replay too: the first answer may have been that of a commit in doubt, after which nothing was done.
+    gateway_.put_in_force({stored->peer});
+    gateway_.due_changed();
+    if (!stored->replayed && want_profile) {
+      auto profile = profile_of(gateway_, stored->peer, private_key, true);
+      // The peer exists all the same.
+      if (profile)
+        out.profile = *profile;
+      else
+        out.profile_problem = profile.error().message + (profile.error().hint.empty() ? "" : "; " + profile.error().hint);
     }
     out.peer = view_of(gateway_, std::move(stored->peer), stored->last_session_at);
     done(std::move(out));
@@ -373,7 +372,9 @@ void Peers::revoke(Caller caller, std::string id, Done<PeerRevoked> done) {
           done(std::move(both->out));
         };
         // The traffic is cut without waiting for storage: a full disk must not keep a leaver connected. One on its way out
-        // already is cut once more: the first time may still be waiting for a backend that is down.
+        // already is cut once more: the first time may still be waiting for a backend that is down. A change that was under way
+        // before may be answered after the cut: it must not bring the peer back until the revocation stands in the ledger.
+        gateway_.withhold(id);
         if (auto* one = gateway_.interface(found->peer.interface); one != nullptr && one->holds(found->peer.public_key)) {
           one->remove_peer(found->peer.public_key, sessions::CloseReason::revoked, [both, finish](const Result<void>& cut) {
             both->out.stopped = cut.has_value();
@@ -397,6 +398,7 @@ void Peers::revoke(Caller caller, std::string id, Done<PeerRevoked> done) {
                                   } else {
                                     both->error = stored.error();
                                   }
+                                  gateway_.release(id);
                                   finish();
                                 });
       });

@@ -47,7 +47,7 @@ struct InterfaceStatus {
   std::string name;
   std::string backend;  // "kernel" or "userspace"
   std::string state;    // "up", "down", "backend_down"
-  std::string problem;  // empty when up
+  std::string problem;  // why it is not up, or what its device does not take; empty: nothing
   std::uint16_t listen_port = 0;
   wg::PublicKey public_key;
   std::vector<InterfaceAddress> addresses;

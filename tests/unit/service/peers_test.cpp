@@ -194,6 +194,24 @@ TEST_F(PeersTest, AddEditRotateDisableRevoke) {
   EXPECT_EQ(revoke("p-none").error().code, Errc::not_found);
 }
 
+TEST_F(PeersTest, AChangeUnderWayDoesNotBringBackWhoIsRevoked) {
+  const auto id = add(input(1))->peer.peer.id;
+  std::optional<Result<PeerRevoked>> revoked;
+  std::optional<Result<RotatedPsk>> rotated;
+  peers_->revoke(caller(), id, [&](Result<PeerRevoked> r) { revoked.emplace(std::move(r)); });
+  // It has read the peer; the other change comes into the ledger's queue before its own.
+  ASSERT_TRUE(testing::ask<void>(*ledger_, [](ledger::Transaction&) -> Result<void> { return {}; }));
+  peers_->rotate_psk(caller(), id, [&](Result<RotatedPsk> r) {
+    EXPECT_FALSE(serves(1));
+    rotated.emplace(std::move(r));
+  });
+  ASSERT_TRUE(run([&] { return revoked && rotated; }));
+  EXPECT_TRUE(*revoked);
+  EXPECT_TRUE(*rotated);
+  EXPECT_FALSE(serves(1));
+  EXPECT_EQ(get(id)->state, PeerState::revoked);
+}
+
 TEST_F(PeersTest, ADisabledPeerThatIsRevokedIsNotSaidToBeCutWhenItMayNotBe) {
   const auto id = add(input(1))->peer.peer.id;
   ASSERT_TRUE(set_enabled(id, false));
