@@ -45,7 +45,7 @@ void write_interfaces(Writer& out, const service::Status& status) {
   };
   using Interface = service::InterfaceStatus;
   each("sanad_peers_connected", "gauge", "Peers with an open session.", [](const Interface& i) { return i.connected; });
-  each("sanad_peers_served", "gauge", "Peers the backend has now.", [](const Interface& i) { return i.peers; });
+  each("sanad_peers_served", "gauge", "Peers that the backend is to have now.", [](const Interface& i) { return i.peers; });
   each("sanad_backend_up", "gauge", "1 while the WireGuard backend answers.",
        [](const Interface& i) { return i.state == "backend_down" ? 0 : 1; });
   each("sanad_snapshot_seconds", "gauge", "How long the last reading of the device took.",

@@ -75,7 +75,7 @@ Failure failure_of_problem(int status, std::string_view body) {
   if (failure.message.empty()) failure.message = text_at(*problem, "title");
   failure.hint = text_at(*problem, "hint");
   failure.field = text_at(*problem, "field");
-  if (type.ends_with(":permission_denied")) {
+  if (type.ends_with(":permission-denied")) {
     failure.exit = Exit::denied;
     if (!failure.message.starts_with("permission denied")) failure.message = "permission denied: " + failure.message;
   }

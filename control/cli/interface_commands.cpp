@@ -6,6 +6,8 @@
 #include <boost/json.hpp>
 #include <cerrno>
 #include <filesystem>
+#include <set>
+#include <string>
 
 #include "config/reader.hpp"
 #include "control/cli/commands.hpp"
@@ -155,10 +157,13 @@ Outcome<void> write_profiles(Context& context, const RotateOptions& options) {
   if (::mkdir(options.profiles.c_str(), 0700) != 0 && errno != EEXIST)
     return failure_of(from_errno(errno, "couldn't create " + options.profiles));
   const auto& waiting = array_at(*status, "waiting");
+  std::set<std::string> names;
   for (const auto& peer : waiting) {
     auto profile = get_json(context.client(), "/v1/peers/" + text_at(peer, "id") + "/profile");
     if (!profile) return profile.error();
-    const fs::path file = fs::path(options.profiles) / (slug(text_at(peer, "name")) + ".conf");
+    std::string name = slug(text_at(peer, "name"));
+    if (!names.insert(name).second) name += "-" + text_at(peer, "id");
+    const fs::path file = fs::path(options.profiles) / (name + ".conf");
     if (auto written = write_file_durably(file, text_at(*profile, "profile"), 0600); !written) return failure_of(written.error());
   }
   context.out << "wrote " << waiting.size() << " profiles into " << safe(options.profiles)
@@ -198,7 +203,9 @@ void add_interface_commands(CLI::App& app, Chosen& chosen) {
         command.add_flag("--now", o.now, "Second step for an interface whose key the registration does not name");
         command.add_option("--reference", o.reference, "The authority's reference")->type_name("REFERENCE");
         command.add_option("--profiles", o.profiles, "Third step: write the new profiles of those who need them")
-            ->type_name("DIR");
+            ->type_name("DIR")
+            ->excludes("--certificate")
+            ->excludes("--now");
         command.add_option("--config", o.config, "This gateway's configuration")->capture_default_str()->type_name("PATH");
         command.add_flag("--despite-differences", o.despite, "Also when the certificate does not match this gateway");
         command.add_flag("--json", o.json, "For programs");

@@ -27,6 +27,8 @@ std::string interface_text(const Context& context, const json::value& interface,
     text += fmt::format(", {} difference{} put right", with_thousands(drift), drift == 1 ? "" : "s");
   if (const auto gaps = int_at(interface, "interruptions"); gaps != 0)
     text += fmt::format(", {} interruption{}", with_thousands(gaps), gaps == 1 ? "" : "s");
+  if (find(interface, "problem") != nullptr)
+    text += context.paint("; " + shown(interface, "problem"), state == "up" ? "33" : "31");
   return text;
 }
 

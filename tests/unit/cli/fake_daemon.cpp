@@ -99,8 +99,7 @@ Ran run(const std::string& socket, std::vector<std::string> arguments, Terminal 
   std::ostringstream out;
   std::ostringstream err;
   Ran ran;
-  ran.exit = run_cli(static_cast<int>(argv.size()), argv.data(),
-                     Context{in, out, err, terminal, [] { return *parse_rfc3339("2026-11-24T09:16:20Z"); }, socket});
+  ran.exit = run_cli(static_cast<int>(argv.size()), argv.data(), Context{in, out, err, terminal, [] { return kRunAt; }, socket});
   ran.out = out.str();
   ran.err = err.str();
   return ran;

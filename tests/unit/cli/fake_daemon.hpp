@@ -69,7 +69,8 @@ struct Ran {
   std::string err;
 };
 
-// Runs one command as `sanad` would, without a terminal, at 2026-11-24T09:16:20Z unless told.
+inline const WallTime kRunAt = *parse_rfc3339("2026-11-24T09:16:20Z");
+// Runs one command as `sanad` would, without a terminal, at that time.
 Ran run(const std::string& socket, std::vector<std::string> arguments, Terminal terminal = {}, std::string input = {});
 
 }  // namespace sanad::cli::test

@@ -234,7 +234,7 @@ TEST_F(Commands, PermissionDenied) {
   daemon_.on(
       "GET /v1/peers?limit=1000",
       {403,
-       R"({"type":"urn:sanad:problem:permission_denied","title":"t","status":403,"detail":"user \"guest\" (uid 1004) has no role on this gateway",)"
+       R"({"type":"urn:sanad:problem:permission-denied","title":"t","status":403,"detail":"user \"guest\" (uid 1004) has no role on this gateway",)"
        R"("hint":"An admin can give one: access.roles in /etc/sanad/sanad.yaml"})",
        "application/problem+json"});
   const Ran ran = sanad({"peer", "list"});

@@ -16,7 +16,7 @@ class ProfileVerify : public ::testing::Test {
  protected:
   void SetUp() override {
     const auto gateway_private = wg::generate_private_key().value();
-    const WallTime today = now().wall;
+    const WallTime today = kRunAt;
     const registration::Validity validity{WallTime{today.ns - kDay}, WallTime{today.ns + 300 * kDay}};
     auto root_key = registration::generate_key(registration::KeyAlgorithm::ed25519).value();
     const std::string root = registration::make_root("Example Root", "PK", root_key, validity).value();
