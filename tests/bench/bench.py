@@ -247,14 +247,15 @@ class Bench:
              "--bin", self.binaries, "--add", self.binaries / "bench" / "device_bench", "--env", "SANAD_LAB_CLIENT=kernel", "--",
              "python3", "-B", f"tests/bench/{program[0]}", *program[1:]],
             stdout=subprocess.PIPE, text=True)
-        last = ""
+        found = ""
         for line in machine.stdout:  # as it comes: with many peers it takes long
-            if last:
-                print(last, file=sys.stderr, flush=True)
-            last = line.rstrip()
-        if machine.wait() != 0 or not last.startswith("{"):
-            raise SystemExit(f"the machine ended with status {machine.returncode}; it said last: {last}")
-        return json.loads(last)
+            if line.startswith("{"):
+                found = line
+            else:
+                print(line.rstrip(), file=sys.stderr, flush=True)
+        if machine.wait() != 0 or not found:
+            raise SystemExit(f"the machine ended with status {machine.returncode} and without figures")
+        return json.loads(found)
 
     def in_namespace(self):
         """The same reading against a wireguard-go in a namespace of its own."""

@@ -56,7 +56,7 @@ def fill(database, interface, count):
                               updated, version, on_device)
             SELECT printf('p-bench%07d', i), ?1, 'o-bench', printf('d%d', i), randomblob(31) || x'01',
                    printf('10.%d.%d.%d/32 fd66::b:%x:%x/128', 64 + i / 65536, i / 256 % 256, i % 256, i / 65536, i % 65536),
-                   0, 1, '', '', ?2, ?2, 1, 0 FROM n""", (interface, old, count))
+                   0, 1, '', '', ?2, ?2, 1, 1 FROM n""", (interface, old, count))
         state.commit()
         state.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -70,6 +70,7 @@ class Run:
     def __init__(self, peers):
         self.peers = peers
         self.found = {"peers": peers, "other_users": {}}
+        self.given = None
         self.lab = Lab(BINARIES)
         self.gateway = self.lab.gateway
 
@@ -85,6 +86,13 @@ class Run:
     def loaded(self):
         found = re.search(r"(\d+) missing peers put on the device in ([\d.]+) s", self.gateway.log.read_text())
         return found and float(found.group(2))
+
+    def tell_loading(self):
+        given = re.findall(r"(\d+) of \d+ peers given to the device", self.gateway.log.read_text())
+        if given and given[-1] != self.given:
+            self.given = given[-1]
+            say(f"{self.given} peers given to the device")
+        return self.loaded()
 
     def status(self):
         return self.gateway.admin.ask("GET", "/v1/status", timeout=HOURS).json["interfaces"][0]
@@ -119,7 +127,7 @@ class Run:
         say("loading")
         with self.other_users("load"):
             self.found["start_s"] = self.start()
-            until(self.loaded, HOURS, "all peers on the device", every=1)
+            until(self.tell_loading, HOURS, "all peers on the device", every=1)
         self.found["load_s"] = self.loaded()
         self.found["memory_loaded"] = memory(self.gateway.process)
         say(f"{self.found}")

@@ -9,8 +9,8 @@
 //   device_bench parse-uapi - COUNT         the same of a wireguard-go's answer
 //   device_bench change IFNAME ROUNDS       one peer quiesced, given back, removed, added
 //   device_bench remove IFNAME COUNT        removes COUNT peers the way the daemon does
-//   device_bench overfill IFNAME ROOM       ten peers more for a device that has room for so many: what is known and what is there
-//   device_bench getlink IFNAME             RTM_GETLINK every 2 ms until SIGTERM: what other users of RTNL wait
+//   device_bench overfill IFNAME ROOM       ten peers more for a device that has room for so many: what is known and what is
+//   there device_bench getlink IFNAME             RTM_GETLINK every 2 ms until SIGTERM: what other users of RTNL wait
 
 #include <fcntl.h>
 #include <linux/genetlink.h>
@@ -118,8 +118,8 @@ void fill(wg::DeviceClient& client, std::uint32_t count) {
   std::printf("{\"ms\": %.3f}\n", ms);
 }
 
-// The same messages, encoded beforehand, sent in a bare loop to another device: in turn with ours, a piece at a time, so that what
-// else the machine does falls on both alike.
+// The same messages, encoded beforehand, sent in a bare loop to another device: in turn with ours, a piece at a time, so that
+// what else the machine does falls on both alike.
 void fill_beside_bare(const std::string& ifname, std::uint32_t count) {
   auto client = check(wg::kernel::KernelClient::open(ifname));
   netlink::Socket asking = check(netlink::Socket::open(NETLINK_GENERIC));
@@ -413,11 +413,12 @@ void overfill(const std::string& ifname, std::uint32_t room) {
   };
   const std::size_t before = std::get<0>(there());
   if (before + room < wg::kernel::KernelClient::kMostPeers)
-    check(client->apply(peers(kBeyond + kAsked, static_cast<std::uint32_t>(wg::kernel::KernelClient::kMostPeers - before - room))));
+    check(
+        client->apply(peers(kBeyond + kAsked, static_cast<std::uint32_t>(wg::kernel::KernelClient::kMostPeers - before - room))));
   const auto refused = client->apply(peers(kBeyond, kAsked));
   const auto [all, ours, last] = there();
-  std::printf("{\"asked\": %u, \"room\": %u, \"there\": %zu, \"in_order\": %s, \"peers\": %zu, \"refused_as_full\": %s}\n", kAsked, room,
-              ours, last + 1 == ours ? "true" : "false", all,
+  std::printf("{\"asked\": %u, \"room\": %u, \"there\": %zu, \"in_order\": %s, \"peers\": %zu, \"refused_as_full\": %s}\n",
+              kAsked, room, ours, last + 1 == ours ? "true" : "false", all,
               !refused && refused.error().code == Errc::exhausted ? "true" : "false");
 }
 
