@@ -118,6 +118,7 @@ void Store::forget_cached(std::uint64_t next_index) {
   next_index_ = next_index;
   epoch_.reset();
   pools_.clear();
+  live_peers_.reset();
 }
 
 std::uint64_t Store::epoch() {

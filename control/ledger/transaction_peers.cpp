@@ -139,6 +139,10 @@ Result<PeerRecord> Transaction::insert_peer(PeerRecord peer) {
     return Error{Errc::conflict, "a peer with the id " + peer.id + " exists"};
   }
   for (const auto& prefix : peer.allowed_ips) claim(store_, peer.interface, peer.id, prefix, now_.wall);
+  if (auto& live = store_.live_peers()) {
+    ++live->total;
+    if (peer.enabled) ++live->enabled;
+  }
   return peer;
 }
 
@@ -183,6 +187,8 @@ Result<PeerRecord> Transaction::update_peer(PeerRecord peer) {
   query.bind(prefixes, peer.keepalive_s, peer.enabled, peer.not_before, peer.expires_at, groups, peer.note, peer.updated,
              peer.version);
   query.run();
+  if (auto& live = store_.live_peers(); live && !peer.revoked && peer.enabled != before->enabled)
+    peer.enabled ? ++live->enabled : --live->enabled;
   return peer;
 }
 
@@ -196,6 +202,10 @@ Result<PeerRecord> Transaction::revoke_peer(const std::string& id) {
   Query(store_, "UPDATE peers SET revoked = ?2, updated = ?2, version = ?3 WHERE id = ?1")
       .bind(id, now_.wall, peer->version)
       .run();
+  if (auto& live = store_.live_peers()) {
+    --live->total;
+    if (peer->enabled) --live->enabled;
+  }
   return *std::move(peer);
 }
 
@@ -282,15 +292,19 @@ void Transaction::each_peer_of_device(const std::string& interface, const std::f
 }
 
 PeerCounts Transaction::peer_counts(WallTime now) {
-  Query all(store_, "SELECT count(*), ifnull(sum(enabled), 0) FROM peers WHERE revoked IS NULL");
-  all.step();
+  auto& live = store_.live_peers();
+  if (!live) {
+    Query all(store_, "SELECT count(*), ifnull(sum(enabled), 0) FROM peers WHERE revoked IS NULL");
+    all.step();
+    live = {all.counter(0), all.counter(1)};
+  }
   Query expiring(
       store_,
       "SELECT count(*) FROM peers WHERE expires_at IS NOT NULL AND revoked IS NULL AND enabled = 1 AND expires_at > ?1 "
       "AND expires_at <= ?2");
   expiring.bind(now, now + kExpiryWarning);
   expiring.step();
-  return {all.counter(0), all.counter(1), expiring.counter(0)};
+  return {live->total, live->enabled, expiring.counter(0)};
 }
 
 std::vector<ExpiringPeer> Transaction::peers_expiring(const ExpiryMark& mark, WallTime until, std::size_t limit) {

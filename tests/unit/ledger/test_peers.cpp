@@ -201,6 +201,36 @@ TEST_F(LedgerTest, PagesFollowOneAnotherWithoutHolesWhileFilteringAndMatching) {
   });
 }
 
+TEST_F(LedgerTest, CountsOfPeersFollowEveryChange) {
+  const auto counts = [](Transaction& tx) {
+    const auto found = tx.peer_counts(tx.now().wall);
+    return std::pair{found.total, found.enabled};
+  };
+  const std::pair<std::uint64_t, std::uint64_t> none{0, 0}, three{3, 3}, mixed{2, 1};
+  std::vector<PeerRecord> peers;
+  must([&](Transaction& tx) {
+    EXPECT_EQ(counts(tx), none);
+    for (std::uint64_t n = 1; n <= 3; ++n)
+      peers.push_back(add_peer(tx, n, {IpPrefix::parse("10.66.0." + std::to_string(n) + "/32").value()}).value());
+    EXPECT_EQ(counts(tx), three);
+  });
+  // What is undone was never counted.
+  (void)change<void>(ledger(), [&](Transaction& tx) -> Result<void> {
+    EXPECT_TRUE(tx.revoke_peer(peers[0].id));
+    return Error{Errc::conflict, "no"};
+  });
+  must([&](Transaction& tx) {
+    EXPECT_EQ(counts(tx), three);
+    EXPECT_TRUE(tx.revoke_peer(peers[0].id));
+    auto off = peers[1];
+    off.enabled = false;
+    EXPECT_TRUE(tx.update_peer(off));
+    EXPECT_EQ(counts(tx), mixed);
+  });
+  reopen();
+  must([&](Transaction& tx) { EXPECT_EQ(counts(tx), mixed) << "counted anew"; });
+}
+
 TEST_F(LedgerTest, KnowsWhoseTimeHasCome) {
   must([](Transaction& tx) {
     const WallTime t = WallTime::from_ms(1'000'000);
