@@ -111,6 +111,9 @@ Check tools(const HostFacts& f) {
 Check daemon(const HostFacts& f) {
   switch (f.daemon) {
     case DaemonAnswer::answers:
+      if (!f.interface_problem.empty())
+        return {"sanadd", Verdict::warn, f.interface_problem,
+                "Others are served; it is tried again at each reading: sanad status"};
       return {"sanadd", Verdict::ok, f.daemon_detail};
     case DaemonAnswer::not_running:
       return {"sanadd", Verdict::warn, f.daemon_detail, "systemctl start sanadd"};

@@ -42,6 +42,7 @@ struct HostFacts {
   ClockSync clock;
   std::int64_t disk_free = 0;  // bytes where the state lies
   DaemonAnswer daemon = DaemonAnswer::answers;
+  std::string interface_problem;  // of one that is up; empty: none
   std::string daemon_detail;
   std::string session_events;         // "followed", "off", "userspace", "refused"; empty: the daemon did not say
   std::string session_events_detail;  // how, or why not

@@ -91,7 +91,11 @@ void ask_daemon(Context& context, HostFacts& facts) {
         text_at(*status, facts.session_events == "followed" ? "session_events.hook" : "session_events.problem");
     facts.session_events_mend = text_at(*status, "session_events.hint");
     for (const auto& interface : array_at(*status, "interfaces")) {
-      if (text_at(interface, "state") == "up") continue;
+      if (text_at(interface, "state") == "up") {
+        if (find(interface, "problem") != nullptr)
+          facts.interface_problem = shown(interface, "name") + ": " + shown(interface, "problem");
+        continue;
+      }
       facts.daemon = DaemonAnswer::broken;
       facts.daemon_detail = shown(interface, "name") + " is " + shown(interface, "state");
     }

@@ -291,16 +291,16 @@ class Ledger::Impl {
       // Not PRAGMA query_only: that makes SQLite compile every statement anew, for each query.
       Query(*store_, "BEGIN").run();
       error = call(job);
-      const bool wrote = store_->next_index() != index || store_->writing();
-      if (!error && wrote) error = Error{Errc::internal, "a query wrote; nothing of it is kept"};
     } catch (const StorageFault& fault) {
       error = unavailable("couldn't read the ledger: " + fault.message, hint_for(fault.code));
     } catch (const SQLite::Exception& e) {
       error = unavailable(std::string("couldn't read the ledger: ") + e.what(), hint_for(e.getErrorCode()));
     }
     try {
+      const bool wrote = store_->next_index() != index || store_->writing();
       if (!store_->transaction_lost()) Query(*store_, "ROLLBACK").run();
-      if (store_->next_index() != index) store_->forget_cached(index);
+      if (wrote) store_->forget_cached(index);
+      if (wrote && !error) error = Error{Errc::internal, "a query wrote; nothing of it is kept"};
     } catch (const SQLite::Exception& e) {
       give_up(e.getExtendedErrorCode(), e.what());
     }

@@ -33,7 +33,8 @@ struct LedgerOptions {
                                           << 20;  // written with zeros at open, so that a commit does not change the file's size
   std::chrono::nanoseconds retry_interval = std::chrono::seconds{1};  // between attempts while the database cannot be written
   std::string vfs;  // an SQLite VFS by name; empty = the system's. For fault injection.
-  // Called on the storage thread after a commit that appended leaves, after the jobs' own `done`.
+  // Called on the storage thread after a commit that appended leaves, after the jobs' own `done`; and when leaves of a batch that
+  // was answered `unavailable` are found to be durable after all.
   std::function<void(std::uint64_t first_index, std::uint64_t count)> on_commit;
 };
 

@@ -55,12 +55,13 @@ class Store final {
   using PoolKey = std::pair<std::string, IpPrefix>;  // interface, pool
   std::map<PoolKey, PoolCursor>& pools() { return pools_; }
 
-  // Counted by whoever asks first, kept up by whoever changes peers: counting a million takes half a second.
+  // Of each interface. Counted by whoever asks first, kept up by whoever changes peers: counting a million takes half a second.
   struct LivePeers {
     std::uint64_t total = 0;  // not revoked
     std::uint64_t enabled = 0;
   };
-  std::optional<LivePeers>& live_peers() { return live_peers_; }
+  using LiveByInterface = std::map<std::string, LivePeers>;
+  std::optional<LiveByInterface>& live_peers() { return live_peers_; }
 
   // Moves committed pages into the database file. Passive: never waits for a reader.
   void checkpoint();
@@ -85,7 +86,7 @@ class Store final {
   audit::FillRandom random_;
   OpaqueIds ids_;
   std::map<PoolKey, PoolCursor> pools_;
-  std::optional<LivePeers> live_peers_;
+  std::optional<LiveByInterface> live_peers_;
 };
 
 // One run of a prepared statement: binds in order, steps, and leaves it reset. Bound text and blobs are not copied: they must

@@ -98,6 +98,8 @@ class Transaction final {
   // The same one by one: 2^20 of them are never held at once.
   void each_peer_of_device(const std::string& interface, const std::function<void(const PeerRecord&)>& look);
   PeerCounts peer_counts(WallTime now);
+  // Of that interface and not revoked, served now or not.
+  std::uint64_t peers_on(const std::string& interface);
   // Enabled live peers that end after `mark` and until `until`, soonest first.
   std::vector<ExpiringPeer> peers_expiring(const ExpiryMark& mark, WallTime until, std::size_t limit);
   DuePeers due_peers(WallTime now);

@@ -108,6 +108,16 @@ std::string_view condition_of(PeerState state) {
   return "";
 }
 
+const Store::LiveByInterface& live_peers(Store& store) {
+  auto& live = store.live_peers();
+  if (!live) {
+    live.emplace();
+    Query all(store, "SELECT interface, count(*), sum(enabled) FROM peers WHERE revoked IS NULL GROUP BY interface");
+    while (all.step()) (*live)[all.text(0)] = {all.counter(1), all.counter(2)};
+  }
+  return *live;
+}
+
 }  // namespace
 
 Result<PeerRecord> Transaction::insert_peer(PeerRecord peer) {
@@ -139,9 +149,10 @@ Result<PeerRecord> Transaction::insert_peer(PeerRecord peer) {
     return Error{Errc::conflict, "a peer with the id " + peer.id + " exists"};
   }
   for (const auto& prefix : peer.allowed_ips) claim(store_, peer.interface, peer.id, prefix, now_.wall);
-  if (auto& live = store_.live_peers()) {
-    ++live->total;
-    if (peer.enabled) ++live->enabled;
+  if (auto& counted = store_.live_peers()) {
+    auto& live = (*counted)[peer.interface];
+    ++live.total;
+    if (peer.enabled) ++live.enabled;
   }
   return peer;
 }
@@ -187,8 +198,10 @@ Result<PeerRecord> Transaction::update_peer(PeerRecord peer) {
   query.bind(prefixes, peer.keepalive_s, peer.enabled, peer.not_before, peer.expires_at, groups, peer.note, peer.updated,
              peer.version);
   query.run();
-  if (auto& live = store_.live_peers(); live && !peer.revoked && peer.enabled != before->enabled)
-    peer.enabled ? ++live->enabled : --live->enabled;
+  if (auto& counted = store_.live_peers(); counted && !peer.revoked && peer.enabled != before->enabled) {
+    auto& enabled = (*counted)[peer.interface].enabled;
+    peer.enabled ? ++enabled : --enabled;
+  }
   return peer;
 }
 
@@ -202,9 +215,10 @@ Result<PeerRecord> Transaction::revoke_peer(const std::string& id) {
   Query(store_, "UPDATE peers SET revoked = ?2, updated = ?2, version = ?3 WHERE id = ?1")
       .bind(id, now_.wall, peer->version)
       .run();
-  if (auto& live = store_.live_peers()) {
-    --live->total;
-    if (peer->enabled) --live->enabled;
+  if (auto& counted = store_.live_peers()) {
+    auto& live = (*counted)[peer->interface];
+    --live.total;
+    if (peer->enabled) --live.enabled;
   }
   return *std::move(peer);
 }
@@ -292,11 +306,10 @@ void Transaction::each_peer_of_device(const std::string& interface, const std::f
 }
 
 PeerCounts Transaction::peer_counts(WallTime now) {
-  auto& live = store_.live_peers();
-  if (!live) {
-    Query all(store_, "SELECT count(*), ifnull(sum(enabled), 0) FROM peers WHERE revoked IS NULL");
-    all.step();
-    live = {all.counter(0), all.counter(1)};
+  PeerCounts counts;
+  for (const auto& [interface, live] : live_peers(store_)) {
+    counts.total += live.total;
+    counts.enabled += live.enabled;
   }
   Query expiring(
       store_,
@@ -304,7 +317,14 @@ PeerCounts Transaction::peer_counts(WallTime now) {
       "AND expires_at <= ?2");
   expiring.bind(now, now + kExpiryWarning);
   expiring.step();
-  return {live->total, live->enabled, expiring.counter(0)};
+  counts.expiring = expiring.counter(0);
+  return counts;
+}
+
+std::uint64_t Transaction::peers_on(const std::string& interface) {
+  const auto& live = live_peers(store_);
+  const auto found = live.find(interface);
+  return found == live.end() ? 0 : found->second.total;
 }
 
 std::vector<ExpiringPeer> Transaction::peers_expiring(const ExpiryMark& mark, WallTime until, std::size_t limit) {

@@ -1,5 +1,6 @@
 #include "control/service/custody_evidence.hpp"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <utility>
 
@@ -90,6 +91,18 @@ audit::EventDraft confirmation_event(const audit::Reporter& reporter, WallTime w
                        {"asked_by", confirmation.uid},
                        {"target", target}};
   return event(reporter, when, actor, kConfirmation, std::move(details));
+}
+
+std::vector<ledger::Deleted> in_parts(const ledger::Deleted& deleted) {
+  constexpr std::size_t kIndexes = 2000;
+  std::vector<ledger::Deleted> out{deleted};
+  out.front().records.resize(std::min(deleted.records.size(), kIndexes));
+  for (std::size_t at = kIndexes; at < deleted.records.size(); at += kIndexes) {
+    const auto begin = deleted.records.begin() + static_cast<std::ptrdiff_t>(at);
+    const auto count = static_cast<std::ptrdiff_t>(std::min(kIndexes, deleted.records.size() - at));
+    out.emplace_back().records.assign(begin, begin + count);
+  }
+  return out;
 }
 
 audit::EventDraft sessions_expired(const audit::Reporter& reporter, WallTime when, WallTime cutoff, std::int64_t policy_days,

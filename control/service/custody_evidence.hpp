@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "control/audit/ocsf.hpp"
 #include "control/ledger/custody.hpp"
@@ -33,6 +34,8 @@ audit::EventDraft redacted(const audit::Reporter& reporter, WallTime when, const
 audit::EventDraft confirmation_event(const audit::Reporter& reporter, WallTime when, const std::optional<audit::Actor>& actor,
                                      std::string_view what, const ledger::Confirmation& confirmation, const std::string& target);
 
+// What one record has room for: a leaf has 65,535 bytes, an index that stands alone takes some 20. The counts stand in the first.
+std::vector<ledger::Deleted> in_parts(const ledger::Deleted& deleted);
 audit::EventDraft sessions_expired(const audit::Reporter& reporter, WallTime when, WallTime cutoff, std::int64_t policy_days,
                                    const ledger::Deleted& deleted);
 audit::EventDraft retention_changed(const audit::Reporter& reporter, WallTime when, const std::optional<audit::Actor>& actor,

@@ -32,6 +32,7 @@ void InterfaceLoop::carry_out(reconcile::Plan& plan) {
     part.peers.push_back(std::move(peer));
   }
   plan.change = {};
+  not_taken_.clear();
   apply_part(std::move(losing), [this, quiesce = plan.quiesce](BootTime at) {
     for (const auto& key : quiesce)
       if (const auto it = desired_.leaving.find(key); it != desired_.leaving.end()) {
@@ -49,8 +50,12 @@ void InterfaceLoop::apply_part(wg::DeviceChange part, std::function<void(BootTim
   if (part.empty()) return;
   std::vector<wg::PublicKey> touched;
   for (const auto& peer : part.peers) touched.push_back(peer.public_key);
+  if (touched.empty()) touched.emplace_back();  // the device itself
   apply(std::move(part), [this, touched = std::move(touched), then = std::move(then)](const Result<BootTime>& done) {
-    if (!done) return;
+    if (!done) {
+      not_taken_.insert(touched.begin(), touched.end());
+      return;
+    }
     for (const auto& key : touched)
       if (const auto it = expected_.find(key); it != expected_.end()) it->second = *done;
     then(*done);
@@ -63,7 +68,7 @@ void InterfaceLoop::load_more() {
   while (loads_ < 2) {
     auto addition = reconcile::add_more(desired_, expected_for(reading_));
     if (addition.change.empty()) break;
-    if (!addition.drift.empty()) {
+    if (!addition.drift.empty() && !load_refused_) {  // else recorded by the attempt that was refused
       status_.drift_total += addition.drift.size();
       Observation missing{.interface = settings_.name, .at = now(), .kernel = kernel_, .identity = identity_};
       missing.drift = std::move(addition.drift);
@@ -78,6 +83,7 @@ void InterfaceLoop::load_more() {
     loading_told_ = now().boot;
     return log::info("{}: {} of {} peers given to the device", settings_.name, loaded_, desired_.peers.size());
   }
+  load_refused_ = false;
   const std::chrono::duration<double> took = now().boot - loading_since_;
   log::info("{}: {} missing peers put on the device in {:.1f} s", settings_.name, loaded_, took.count());
   poll_again_ = false;
@@ -88,6 +94,7 @@ void InterfaceLoop::on_loaded(const Result<BootTime>& done) {
   if (loads_ == 0 || life_ != Life::running) return;  // of a device that is lost meanwhile
   --loads_;
   if (done) return load_more();
+  load_refused_ = true;
   if (loads_ == 0) schedule_poll(now().boot);
 }
 
@@ -133,10 +140,11 @@ void InterfaceLoop::apply(wg::DeviceChange change, std::function<void(Result<Boo
   });
 }
 
-// The same reason comes with each poll until it is gone: told once. Gone it is when a reading finds nothing to change: that
-// another change was taken says nothing about this one.
+// The same reason comes with each poll until it is gone: told once. Gone it is when what a whole reading asked for was taken:
+// that another change was says nothing about this one.
 void InterfaceLoop::note_refusal(const Result<BootTime>& applied) {
   if (applied) return;
+  refused_again_ = true;
   const Error& error = applied.error();
   std::string why = error.hint.empty() ? error.message : error.message + ". " + error.hint;
   if (why != refused_) log::warn("{}: {}", settings_.name, why);
@@ -147,7 +155,7 @@ void InterfaceLoop::note_refusal(const Result<BootTime>& applied) {
 void InterfaceLoop::drop_told(std::vector<reconcile::Drift>& drift) {
   std::set<std::pair<reconcile::DriftKind, wg::PublicKey>> found;
   for (const auto& one : drift) found.emplace(one.kind, one.peer);
-  if (!refused_.empty()) std::erase_if(drift, [this](const auto& one) { return told_.contains({one.kind, one.peer}); });
+  std::erase_if(drift, [this](const auto& one) { return not_taken_.contains(one.peer) && told_.contains({one.kind, one.peer}); });
   told_ = std::move(found);
 }
 

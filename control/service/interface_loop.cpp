@@ -243,6 +243,8 @@ void InterfaceLoop::lose_backend(std::string why) {
   ++status_.backend_restarts;
   refused_.clear();
   told_.clear();
+  not_taken_.clear();
+  load_refused_ = false;
   // Quiesced peers went with the device; the new one never had them.
   for (auto& [key, leaving] : desired_.leaving) leaving.quiesced.reset();
   if (!std::exchange(answers_, false)) return try_later({Errc::unavailable, std::move(why)});

@@ -118,11 +118,8 @@ class InterfaceLoop {
   [[nodiscard]] bool serves(const wg::PublicKey& peer) const { return desired_.peers.contains(peer); }
   // Served, or on its way out and perhaps not yet cut off.
   [[nodiscard]] bool holds(const wg::PublicKey& peer) const { return serves(peer) || desired_.leaving.contains(peer); }
-  // How many more peers the device has room for.
-  [[nodiscard]] std::size_t room() const {
-    const std::size_t taken = desired_.peers.size() + desired_.leaving.size();
-    return most_peers_ > taken ? most_peers_ - taken : 0;
-  }
+  // That the device holds; without bound before it has started.
+  [[nodiscard]] std::size_t most_peers() const { return most_peers_; }
   [[nodiscard]] InterfaceStatus status() const;
 
  private:
@@ -201,10 +198,14 @@ class InterfaceLoop {
   std::optional<Instant> watched_;  // start of the latest complete snapshot
   Life life_ = Life::idle;
   bool kernel_ = false;
-  std::size_t most_peers_ = SIZE_MAX;  // that the device holds; unknown before it has started
-  std::string refused_;                // why the device did not take a change that is still to be made
-  // Drift of the latest reading.
+  std::size_t most_peers_ = SIZE_MAX;
+  std::string refused_;         // why the device did not take a change that is still to be made
+  bool refused_again_ = false;  // since the latest reading
+  bool load_refused_ = false;   // a piece of the latest long addition
+  // Drift of the latest reading, and whom the change that was to put it right was about that the device did not take whole; no
+  // peer: the device itself.
   std::set<std::pair<reconcile::DriftKind, wg::PublicKey>> told_;
+  std::set<wg::PublicKey> not_taken_;
   bool adopted_ = false;
   bool answers_ = false;  // a snapshot has come since the backend was started
   bool ever_answered_ = false;

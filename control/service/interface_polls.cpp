@@ -112,7 +112,7 @@ void InterfaceLoop::on_read(const Result<void>& read, LinkRepair link) {
 
   auto plan = planner_.finish(expected_for(reading_));
   settle_expected(reading_, plan);
-  if (reading_.complete && plan.change.empty() && !plan.more) refused_.clear();
+  if (reading_.complete && !std::exchange(refused_again_, false)) refused_.clear();
   drop_told(plan.drift);
   auto observation = observe(reading_, plan, std::move(link.drift));
   status_.drift_total += observation.drift.size() + observation.link_drift.size();

@@ -11,7 +11,16 @@
 namespace sanad::service {
 namespace {
 
-Result<std::vector<IpPrefix>> allocate(ledger::Transaction& txn, const config::Interface& interface) {
+// Whether enabled or not: an interface never has more peers than could be served together.
+Result<void> check_room(ledger::Transaction& txn, const AddContext& context, const std::string& interface) {
+  const std::size_t most = context.most_peers.at(interface);
+  if (txn.peers_on(interface) < most) return {};
+  return Error{Errc::exhausted, interface + " has " + std::to_string(most) + " peers, as many as its device holds", "interface",
+               "revoke peers that nobody uses, or add an interface (interfaces: in sanad.yaml)"};
+}
+
+Result<std::vector<IpPrefix>> allocate(ledger::Transaction& txn, const AddContext& context, const config::Interface& interface) {
+  if (auto room = check_room(txn, context, interface.name); !room) return room.error();
   std::vector<IpAddress> reserved;
   for (const auto& own : interface.addresses) reserved.push_back(own.address);
   std::vector<IpPrefix> out;
@@ -60,7 +69,7 @@ Result<void> check_quarantine(ledger::Transaction& txn, const config::Interface&
 }
 
 Result<Stored> AddJob::operator()(ledger::Transaction& txn) const {
-  const auto& [caller, interface, room, others, own_keys, reporter] = *context;
+  const auto& [caller, interface, others, most_peers, own_keys, reporter] = *context;
   if (auto before = replay(txn, caller)) return *std::move(before);
   ledger::PeerRecord peer = record;
   if (!input.owner_id.empty()) {
@@ -75,20 +84,18 @@ Result<Stored> AddJob::operator()(ledger::Transaction& txn) const {
   // What was erased stays erased: whatever came now, no later erasure would find.
   if (ledger::Custody(txn).find_erasure(peer.owner.id))
     return Error{Errc::conflict, "the records of this person were erased", "owner.id", "add them as a new person, by name"};
-  const Error full{Errc::exhausted, "the device of " + interface.name + " holds no more peers than it has", "interface",
-                   "revoke peers that nobody uses, or add an interface (interfaces: in sanad.yaml)"};
   if (peer.allowed_ips.empty()) {
-    auto given = room > 0 ? allocate(txn, interface) : Result<std::vector<IpPrefix>>(full);
+    auto given = allocate(txn, *context, interface);
     for (auto next = others.begin();
          input.interface.empty() && !given && given.error().code == Errc::exhausted && next != others.end(); ++next) {
-      given = allocate(txn, *next);
+      given = allocate(txn, *context, *next);
       peer.interface = next->name;
       if (!input.keepalive_s) peer.keepalive_s = next->client.keepalive_s;
     }
     if (!given) return given.error();
     peer.allowed_ips = std::move(*given);
-  } else if (room == 0) {
-    return full;
+  } else if (auto room = check_room(txn, *context, interface.name); !room) {
+    return room.error();
   } else if (auto free = check_quarantine(txn, interface, peer.allowed_ips); !free) {
     return free.error();
   }
@@ -114,9 +121,11 @@ Result<std::shared_ptr<const AddContext>> add_context(Gateway& gateway, const Ca
   if (one == nullptr) return Error{Errc::invalid_argument, "there is no interface \"" + interface + "\"", "interface"};
   std::vector<config::Interface> others;
   for (const auto& other : gateway.interfaces())
-    if (other.get() != one && other->room() > 0) others.push_back(other->settings());
+    if (other.get() != one) others.push_back(other->settings());
+  std::map<std::string, std::size_t> most_peers;
+  for (const auto& each : gateway.interfaces()) most_peers[each->settings().name] = each->most_peers();
   return std::make_shared<const AddContext>(
-      AddContext{caller, one->settings(), one->room(), std::move(others), gateway.own_keys(), gateway.reporter()});
+      AddContext{caller, one->settings(), std::move(others), std::move(most_peers), gateway.own_keys(), gateway.reporter()});
 }
 
 Result<AddJob> prepare_add(std::shared_ptr<const AddContext> context, NewPeer input) {

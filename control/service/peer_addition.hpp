@@ -1,6 +1,7 @@
 #pragma once
 // A peer on its way into the ledger: what `peer add` and each line of an import have in common.
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,9 +27,9 @@ struct Stored {
 struct AddContext {
   Caller caller;
   config::Interface interface;
-  std::size_t room;                       // for so many more peers on its device
-  std::vector<config::Interface> others;  // with room, for when that one's pools or places are used up and nobody named it
-  std::vector<wg::PublicKey> own_keys;    // of the gateway's interfaces
+  std::vector<config::Interface> others;          // where room is looked for when that one is full and nobody named it
+  std::map<std::string, std::size_t> most_peers;  // that the device of each interface holds
+  std::vector<wg::PublicKey> own_keys;            // of the gateway's interfaces
   audit::Reporter reporter;
 };
 

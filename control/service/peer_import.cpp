@@ -80,12 +80,6 @@ class Import : public std::enable_shared_from_this<Import> {
       if (!made) return made.error();
       context = *std::move(made);
     }
-    // The device gets them at the end, so it has not counted those before this line.
-    if (context->room > 0 && added_[context->interface.name] >= context->room) {
-      AddContext full = *context;
-      full.room = 0;
-      context = std::make_shared<const AddContext>(std::move(full));
-    }
     return prepare_add(context, std::move(input));
   }
 
@@ -111,7 +105,6 @@ class Import : public std::enable_shared_from_this<Import> {
 
   void accept(std::size_t line, Stored stored) {
     ++report_.added;
-    ++added_[stored.peer.interface];
     PeerAdded added;
     added.evidence = stored.evidence;
     stored_.push_back(stored.peer);
@@ -137,8 +130,7 @@ class Import : public std::enable_shared_from_this<Import> {
   BootTime began_;
   ImportReport report_;
   std::vector<ledger::PeerRecord> stored_;
-  std::map<std::string, std::shared_ptr<const AddContext>> contexts_;  // by place
-  std::map<std::string, std::size_t> added_;                           // by interface
+  std::map<std::string, std::shared_ptr<const AddContext>> contexts_;  // by interface
   std::size_t next_ = 0;
   std::size_t waiting_ = 0;
 };

@@ -44,19 +44,6 @@ std::uint64_t count_past(const audit::LogReader& log, std::uint64_t first, std::
   return count;
 }
 
-// What one record has room for: 65,535 bytes of leaf, some 18 for each index that stands alone. The counts stand in the first.
-std::vector<ledger::Deleted> in_parts(const ledger::Deleted& deleted) {
-  constexpr std::size_t kIndexes = 2000;
-  std::vector<ledger::Deleted> out{deleted};
-  out.front().records.resize(std::min(deleted.records.size(), kIndexes));
-  for (std::size_t at = kIndexes; at < deleted.records.size(); at += kIndexes) {
-    const auto begin = deleted.records.begin() + static_cast<std::ptrdiff_t>(at);
-    const auto count = static_cast<std::ptrdiff_t>(std::min(kIndexes, deleted.records.size() - at));
-    out.emplace_back().records.assign(begin, begin + count);
-  }
-  return out;
-}
-
 // A log begun anew has nothing past retention yet, whatever the one before it had.
 ledger::RetentionState retention_of_log(ledger::Custody& custody, std::uint64_t first) {
   auto state = custody.retention();

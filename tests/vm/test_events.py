@@ -42,6 +42,20 @@ class EventsCase(KernelCase):
     def looks(self):
         return int(re.search(r"(?m)^sanad_session_looks_total\{[^}]*\} (\d+)", self.gateway.metrics()).group(1))
 
+    def assert_refused(self, why):
+        """Said by the status and by doctor, and everything works as before."""
+        state = self.state()
+        self.assertEqual(state["state"], "refused")
+        self.assertIn(why, state["problem"])
+        said = self.doctor()
+        print(f"{said['detail']} -> {said['mend']}", flush=True)
+        self.assertEqual(said["verdict"], "warn")
+        self.assertIn(state["problem"], said["detail"])
+        seen, person = self.seen_after(1)
+        self.assertLess(seen, (POLL_S + 5) * 1000)
+        self.assertTrue(self.admin.peer(person.id)["connected"])
+        self.assertEqual(self.looks(), 0)
+
     def assert_seen_at_once(self, times):
         print(f"seen {', '.join(f'{ms:.0f}' for ms in times)} ms after the handshake", flush=True)
         self.assertLessEqual(sorted(times)[len(times) // 2], 50)
@@ -105,20 +119,8 @@ class WithoutRights(EventsCase):
         super().configure()
         cls.gateway.started_by = BARELY
 
-    def test_1_said(self):
-        state = self.state()
-        self.assertEqual(state["state"], "refused")
-        self.assertIn("rights", state["problem"])
-        said = self.doctor()
-        print(f"{said['detail']} -> {said['mend']}", flush=True)
-        self.assertEqual(said["verdict"], "warn")
-        self.assertIn(state["problem"], said["detail"])
-
-    def test_2_works_as_before(self):
-        seen, person = self.seen_after(1)
-        self.assertLess(seen, (POLL_S + 5) * 1000)
-        self.assertTrue(self.admin.peer(person.id)["connected"])
-        self.assertEqual(self.looks(), 0)
+    def test_said_and_works_as_before(self):
+        self.assert_refused("rights")
 
 
 class WithoutTypes(EventsCase):
@@ -130,14 +132,8 @@ class WithoutTypes(EventsCase):
         hidden = 'mount -t tmpfs none /sys/kernel/btf && exec "$@"'
         cls.gateway.started_by = [*FIRST_MOUNTS, "unshare", "--mount", "sh", "-c", hidden, "sh"]
 
-    def test_1_said(self):
-        state = self.state()
-        self.assertEqual(state["state"], "refused")
-        self.assertIn("no type information", state["problem"])
-
-    def test_2_works_as_before(self):
-        self.assertTrue(self.seen_after(1))
-        self.assertEqual(self.looks(), 0)
+    def test_said_and_works_as_before(self):
+        self.assert_refused("no type information")
 
 
 class ByKprobe(EventsCase):

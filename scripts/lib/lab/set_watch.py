@@ -52,10 +52,10 @@ def attributes(data):
 def main():
     subprocess.run(["ip", "link", "add", TAP, "type", "nlmon"], check=True)
     subprocess.run(["ip", "link", "set", TAP, "up"], check=True)
-    tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
+    tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)  # hears nothing before it is bound
     tap.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
     keep_sets_only(tap, WireGuard().prid)
-    tap.bind((TAP, ETH_P_ALL))
+    tap.bind((TAP, ETH_P_ALL))  # bind() takes it in the host's order
     tap.settimeout(0.2)
     stop = []
     signal.signal(signal.SIGTERM, lambda *_: stop.append(1))

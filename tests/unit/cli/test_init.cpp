@@ -184,6 +184,7 @@ TEST(Doctor, JudgesEachFact) {
   EXPECT_EQ(with([](HostFacts& f) { f.wg.reset(); }), "tools warn ");
   EXPECT_EQ(with([](HostFacts& f) { f.daemon = DaemonAnswer::not_running; }), "sanadd warn ");
   EXPECT_EQ(with([](HostFacts& f) { f.daemon = DaemonAnswer::broken; }), "sanadd FAIL ");
+  EXPECT_EQ(with([](HostFacts& f) { f.interface_problem = "wg0: another socket has this UDP port"; }), "sanadd warn ");
 }
 
 TEST_F(Init, DoctorReadsWhatInitWrote) {

@@ -226,7 +226,15 @@ TEST_F(LedgerTest, CountsOfPeersFollowEveryChange) {
     off.enabled = false;
     EXPECT_TRUE(tx.update_peer(off));
     EXPECT_EQ(counts(tx), mixed);
+    EXPECT_EQ(tx.peers_on(off.interface), 2U);
+    EXPECT_EQ(tx.peers_on("wg9"), 0U);
   });
+  // Nor is what a query did, which may not write.
+  (void)ask<void>(ledger(), [&](Transaction& tx) -> Result<void> {
+    EXPECT_TRUE(tx.revoke_peer(peers[2].id));
+    return {};
+  });
+  must([&](Transaction& tx) { EXPECT_EQ(counts(tx), mixed); });
   reopen();
   must([&](Transaction& tx) { EXPECT_EQ(counts(tx), mixed) << "counted anew"; });
 }

@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 
 #include "control/audit/retention_record.hpp"
+#include "control/ledger/prepared_event.hpp"
 #include "control/service/custody_evidence.hpp"
 #include "control/service/custody_jobs.hpp"
 #include "control/service/gateway.hpp"
@@ -322,6 +323,25 @@ TEST(CustodyEvidence, IndicesAreToldAsRanges) {
   const std::vector<std::uint64_t> indices{1, 2, 3, 7, 9, 10};
   EXPECT_EQ(boost::json::serialize(ranges(indices)), "[[1,3],[7,7],[9,10]]");
   EXPECT_EQ(boost::json::serialize(ranges({})), "[]");
+}
+
+// Each in a record of its own when there are many: none may be too long for a leaf, and none may be left out.
+TEST(SessionsExpired, ManyRecordsGoIntoSeveral) {
+  ledger::Deleted deleted{.disclosures = 9000, .addresses = 8000, .sessions = 3};
+  for (std::uint64_t i = 0; i < 4500; ++i) deleted.records.push_back(90'000'000'000 + 2 * i);
+  const auto parts = in_parts(deleted);
+  EXPECT_EQ(parts.size(), 3U);
+  std::vector<std::uint64_t> told;
+  std::uint64_t sessions = 0;
+  for (const auto& part : parts) {
+    const auto event = ledger::prepare(sessions_expired({}, WallTime{}, WallTime{}, 365, part));
+    EXPECT_TRUE(event) << "too long for a leaf";
+    told.insert(told.end(), part.records.begin(), part.records.end());
+    sessions += part.sessions;
+  }
+  EXPECT_EQ(told, deleted.records);
+  EXPECT_EQ(sessions, 3U);
+  EXPECT_EQ(in_parts({}).size(), 1U);
 }
 
 }  // namespace

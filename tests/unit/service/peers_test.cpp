@@ -7,7 +7,9 @@
 #include <sched.h>
 #include <sqlite3.h>
 
+#include "control/ledger/custody.hpp"
 #include "control/service/gateway.hpp"
+#include "control/service/peer_addition.hpp"
 #include "control/service/queries.hpp"
 #include "gateway/base/durable_file.hpp"
 #include "tests/fakes/faulty_vfs.hpp"
@@ -210,6 +212,40 @@ TEST_F(PeersTest, AChangeUnderWayDoesNotBringBackWhoIsRevoked) {
   EXPECT_TRUE(*rotated);
   EXPECT_FALSE(serves(1));
   EXPECT_EQ(get(id)->state, PeerState::revoked);
+}
+
+TEST_F(PeersTest, AnInterfaceHasNoMorePeersThanItsDeviceHolds) {
+  auto context = add_context(*gateway_, caller(), "");
+  ASSERT_TRUE(context);
+  AddContext small = **context;
+  small.most_peers = {{"lo", 2}};
+  const auto shared = std::make_shared<const AddContext>(small);
+  const auto place = [&](std::uint8_t n) {
+    auto job = prepare_add(shared, input(n));
+    EXPECT_TRUE(job);
+    return testing::change<Stored>(*ledger_, *job);
+  };
+  const auto first = place(1);
+  ASSERT_TRUE(first);
+  ASSERT_TRUE(place(2));
+  const auto refused = place(3);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::exhausted);
+  EXPECT_EQ(refused.error().message, "lo has 2 peers, as many as its device holds");
+  ASSERT_TRUE(revoke(first->peer.id));
+  EXPECT_TRUE(place(3)) << "a place became free";
+}
+
+TEST_F(PeersTest, WhoWasErasedGetsNoNewDevice) {
+  const auto owner = add(input(1))->peer.peer.owner;
+  ASSERT_TRUE(testing::change<void>(
+      *ledger_, [&](ledger::Transaction& txn) -> Result<void> { return ledger::Custody(txn).begin_erasure(owner); }));
+  NewPeer again = input(2);
+  again.owner_id = owner.id;
+  const auto refused = add(again);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::conflict);
+  EXPECT_TRUE(add(input(2))) << "a new person";
 }
 
 TEST_F(PeersTest, ADisabledPeerThatIsRevokedIsNotSaidToBeCutWhenItMayNotBe) {
