@@ -47,11 +47,12 @@ std::vector<Erasure> Custody::unfinished_erasures() {
 }
 
 Custody::Ties Custody::ties_of(const std::string& owner_id) {
-  return {
-      count(store_, "SELECT count(*) FROM peers WHERE owner_id = ?1 AND revoked IS NULL", owner_id),
-      count(store_, "SELECT count(*) FROM peers WHERE owner_id = ?1 AND revoked IS NOT NULL AND on_device = 1", owner_id),
-      count(store_, "SELECT count(*) FROM sessions WHERE ended IS NULL AND peer_id IN (SELECT id FROM peers WHERE owner_id = ?1)",
-            owner_id)};
+  return {count(store_, "SELECT count(*) FROM peers WHERE owner_id = ?1 AND revoked IS NULL", owner_id),
+          count(store_, "SELECT count(*) FROM peers WHERE owner_id = ?1 AND revoked IS NOT NULL AND on_device = 1", owner_id),
+          count(store_,
+                "SELECT count(*) FROM sessions WHERE ended IS NULL AND seq IN (SELECT session FROM sessions_of_peer WHERE "
+                "peer_id IN (SELECT id FROM peers WHERE owner_id = ?1))",
+                owner_id)};
 }
 
 Result<void> Custody::begin_erasure(const Owner& owner) {
@@ -90,7 +91,7 @@ Deleted Custody::erase_some(const std::string& owner_id, std::size_t limit) {
   Deleted deleted;
   std::vector<std::uint64_t> indices;
   {
-    Query query(store_, "SELECT leaf_index FROM disclosures WHERE owner_id = ?1 AND owner_id <> '' ORDER BY leaf_index LIMIT ?2");
+    Query query(store_, "SELECT leaf_index FROM disclosures_of_owner WHERE owner_id = ?1 ORDER BY leaf_index LIMIT ?2");
     query.bind(owner_id, std::uint64_t{limit});
     while (query.step()) indices.push_back(query.counter(0));
   }
@@ -98,9 +99,10 @@ Deleted Custody::erase_some(const std::string& owner_id, std::size_t limit) {
 
   std::vector<std::pair<std::int64_t, std::uint64_t>> addresses;
   {
-    Query query(store_,
-                "SELECT e.session, e.leaf_index FROM peers p JOIN sessions s ON s.peer_id = p.id JOIN session_endpoints e ON "
-                "e.session = s.seq WHERE p.owner_id = ?1 LIMIT ?2");
+    Query query(
+        store_,
+        "SELECT session, leaf_index FROM session_endpoints WHERE session IN (SELECT session FROM sessions_of_peer WHERE peer_id "
+        "IN (SELECT id FROM peers WHERE owner_id = ?1)) LIMIT ?2");
     query.bind(owner_id, std::uint64_t{limit});
     while (query.step()) addresses.emplace_back(query.integer(0), query.counter(1));
   }

@@ -65,7 +65,11 @@ Hold Custody::put_hold(Hold hold) {
 void Custody::delete_hold(const std::string& id) { Query(store_, "DELETE FROM holds WHERE id = ?1").bind(id).run(); }
 
 void Custody::forget_disclosures_of(const std::string& hold_id) {
-  Query(store_, "DELETE FROM disclosures WHERE owner_id = ?1").bind(hold_id).run();
+  Query(store_,
+        "DELETE FROM disclosures WHERE owner_id = ?1 AND leaf_index IN (SELECT leaf_index FROM disclosures_of_owner WHERE "
+        "owner_id = ?1)")
+      .bind(hold_id)
+      .run();
 }
 
 std::optional<Hold> Custody::hold_on(const std::string& owner_id) {

@@ -90,10 +90,12 @@ std::uint64_t Custody::lowest_needed(WallTime cutoff) {
   for (const Hold& hold : holds()) {
     if (!in_force(hold, tx_.now().wall)) continue;
     if (!hold.owner_id.empty()) {
-      Query personal(store_, "SELECT min(leaf_index) FROM disclosures WHERE owner_id = ?1 AND owner_id <> ''");
+      Query personal(store_, "SELECT min(leaf_index) FROM disclosures_of_owner WHERE owner_id = ?1");
       personal.bind(hold.owner_id);
       lower(lowest, personal);
-      Query sessions(store_, "SELECT min(opened_leaf) FROM sessions WHERE peer_id IN (SELECT id FROM peers WHERE owner_id = ?1)");
+      Query sessions(store_,
+                     "SELECT min(opened_leaf) FROM sessions WHERE seq IN (SELECT session FROM sessions_of_peer WHERE peer_id IN "
+                     "(SELECT id FROM peers WHERE owner_id = ?1))");
       sessions.bind(hold.owner_id);
       lower(lowest, sessions);
       continue;

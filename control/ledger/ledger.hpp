@@ -54,9 +54,10 @@ class Ledger final {
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;
 
-  // Any thread; never blocks on I/O. `job` runs on the storage thread in submission order, in a savepoint of its own: when it
-  // returns an error (or throws) its changes alone are undone. `done` runs on the storage thread once the commit is durable; it
-  // must be short and must not throw. Both run exactly once (`job` not at all when the ledger is not writable).
+  // Any thread; never blocks on I/O. `job` runs on the storage thread in submission order: when it returns an error (or throws)
+  // its changes alone are undone. `done` runs on the storage thread once the commit is durable; it must be short and must not
+  // throw. `done` runs exactly once; `job` not at all when the ledger is not writable, and twice when another of the same commit
+  // had an error: the first run's changes are undone then, so it must not use up what it was given.
   template <class T>
   void submit(std::function<Result<T>(Transaction&)> job, std::function<void(Result<T>)> done) {
     enqueue(Kind::write, std::move(job), std::move(done));

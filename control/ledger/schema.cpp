@@ -133,8 +133,58 @@ INSERT INTO outbox SELECT leaf_index, 1, leaf FROM pending_leaves;
 DROP TABLE pending_leaves;
 )sql";
 
+constexpr const char* kLateIndexes = R"sql(
+-- By peer, by outer address (personal), by person: kept by late_indexes.cpp, deleted from by the triggers below.
+CREATE TABLE session_peers(
+  peer_id TEXT NOT NULL, started INTEGER NOT NULL, session INTEGER NOT NULL, PRIMARY KEY(peer_id, started, session)) WITHOUT ROWID;
+CREATE TABLE session_addresses(
+  address BLOB NOT NULL, session INTEGER NOT NULL, leaf_index INTEGER NOT NULL, PRIMARY KEY(address, session, leaf_index))
+  WITHOUT ROWID;
+CREATE TABLE disclosure_owners(
+  owner_id TEXT NOT NULL, leaf_index INTEGER NOT NULL, PRIMARY KEY(owner_id, leaf_index)) WITHOUT ROWID;
+
+-- The rows of sessions (by seq, with their endpoints) and of disclosures (by leaf_index) that are not in these yet.
+CREATE TABLE late(kind TEXT PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL) WITHOUT ROWID;
+
+INSERT INTO session_peers SELECT peer_id, started, seq FROM sessions ORDER BY peer_id, started, seq;
+INSERT INTO session_addresses
+  SELECT address, session, leaf_index FROM session_endpoints ORDER BY address, session, leaf_index;
+INSERT INTO disclosure_owners
+  SELECT owner_id, leaf_index FROM disclosures WHERE owner_id <> '' ORDER BY owner_id, leaf_index;
+DROP INDEX sessions_by_peer;
+DROP INDEX session_endpoints_by_address;
+DROP INDEX disclosures_by_owner;
+
+-- A row may be told twice: ask whether it is in, do not count.
+CREATE VIEW sessions_of_peer(peer_id, started, session) AS
+  SELECT peer_id, started, session FROM session_peers
+  UNION ALL
+  SELECT s.peer_id, s.started, s.seq FROM late CROSS JOIN sessions s
+  WHERE late.kind = 'sessions' AND s.seq BETWEEN late.first AND late.last;
+CREATE VIEW sessions_at_address(address, session) AS
+  SELECT address, session FROM session_addresses
+  UNION ALL
+  SELECT e.address, e.session FROM late CROSS JOIN session_endpoints e
+  WHERE late.kind = 'sessions' AND e.session BETWEEN late.first AND late.last;
+CREATE VIEW disclosures_of_owner(owner_id, leaf_index) AS
+  SELECT owner_id, leaf_index FROM disclosure_owners
+  UNION ALL
+  SELECT d.owner_id, d.leaf_index FROM late CROSS JOIN disclosures d
+  WHERE late.kind = 'disclosures' AND d.leaf_index BETWEEN late.first AND late.last;
+
+CREATE TRIGGER session_gone AFTER DELETE ON sessions BEGIN
+  DELETE FROM session_peers WHERE peer_id = OLD.peer_id AND started = OLD.started AND session = OLD.seq;
+END;
+CREATE TRIGGER endpoint_gone AFTER DELETE ON session_endpoints BEGIN
+  DELETE FROM session_addresses WHERE address = OLD.address AND session = OLD.session AND leaf_index = OLD.leaf_index;
+END;
+CREATE TRIGGER disclosure_gone AFTER DELETE ON disclosures BEGIN
+  DELETE FROM disclosure_owners WHERE owner_id = OLD.owner_id AND leaf_index = OLD.leaf_index;
+END;
+)sql";
+
 // Step i leads from version i to i + 1. Steps that were released are never edited.
-constexpr std::array kSteps{kVersion1, kVersion2, kCustody, kOutbox};
+constexpr std::array kSteps{kVersion1, kVersion2, kCustody, kOutbox, kLateIndexes};
 
 int pragma(SQLite::Database& database, const char* sql) { return database.execAndGet(sql).getInt(); }
 

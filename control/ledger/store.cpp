@@ -119,6 +119,7 @@ void Store::forget_cached(std::uint64_t next_index) {
   epoch_.reset();
   pools_.clear();
   live_peers_.reset();
+  late_.forget();
 }
 
 std::uint64_t Store::epoch() {

@@ -17,6 +17,7 @@
 
 #include "control/audit/leaf.hpp"
 #include "control/ledger/address_pool.hpp"
+#include "control/ledger/late_indexes.hpp"
 #include "control/ledger/opaque_id.hpp"
 #include "gateway/base/clock.hpp"
 #include "gateway/base/ip.hpp"
@@ -63,6 +64,8 @@ class Store final {
   using LiveByInterface = std::map<std::string, LivePeers>;
   std::optional<LiveByInterface>& live_peers() { return live_peers_; }
 
+  LateIndexes& late() { return late_; }
+
   // Moves committed pages into the database file. Passive: never waits for a reader.
   void checkpoint();
   // Moves all committed pages into the database file, cuts the write-ahead log to nothing and forgets cached pages. False:
@@ -87,6 +90,7 @@ class Store final {
   OpaqueIds ids_;
   std::map<PoolKey, PoolCursor> pools_;
   std::optional<LiveByInterface> live_peers_;
+  LateIndexes late_;
 };
 
 // One run of a prepared statement: binds in order, steps, and leaves it reset. Bound text and blobs are not copied: they must

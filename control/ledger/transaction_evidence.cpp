@@ -45,6 +45,7 @@ Result<std::uint64_t> Transaction::append(const PreparedEvent& event) {
     Query(store_, "INSERT INTO disclosures(leaf_index, owner_id, items) VALUES(?1, ?2, ?3)")
         .bind(index, row.owner_id, row.items)
         .run();
+    store_.late().disclosures_added(store_, index, row.owner_id);
   }
   store_.keep_appended(*std::move(leaf));
   return store_.take_index();

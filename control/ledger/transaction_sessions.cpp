@@ -73,9 +73,10 @@ std::optional<std::int64_t> sequence_of(Store& store, const sessions::SessionId&
 
 void insert_endpoint(Store& store, std::int64_t seq, const SessionEndpoint& endpoint) {
   const AddressKey address(endpoint.address.address);
-  Query(store, "INSERT OR REPLACE INTO session_endpoints(session, leaf_index, address, port, since) VALUES(?1, ?2, ?3, ?4, ?5)")
+  Query(store, "INSERT INTO session_endpoints(session, leaf_index, address, port, since) VALUES(?1, ?2, ?3, ?4, ?5)")
       .bind(seq, endpoint.evidence, std::span<const std::uint8_t>(address), endpoint.address.port, endpoint.since)
       .run();
+  store.late().endpoint_added(store, seq, endpoint);
 }
 
 // Newest first: the page after a cursor holds what started before it, ties broken by row.
@@ -111,15 +112,19 @@ std::string json_list_of_peers(const std::vector<Claim>& claims) {
 // Fixed fragments only; every value is bound, at the same place whether used or not.
 std::string page_sql(const SessionFilter& filter) {
   std::string sql = kSelectSession + "WHERE (s.started, s.seq) < (?1, ?2)";
-  if (!filter.peer_id.empty()) sql += " AND s.peer_id = ?3";
+  if (!filter.peer_id.empty()) sql += " AND s.seq IN (SELECT session FROM sessions_of_peer WHERE peer_id = ?3)";
   // A peer never changes hands, and the index is by peer.
-  if (!filter.owner_id.empty()) sql += " AND s.peer_id IN (SELECT id FROM peers WHERE owner_id = ?4)";
+  if (!filter.owner_id.empty()) {
+    sql += " AND s.seq IN (SELECT session FROM sessions_of_peer WHERE peer_id IN (SELECT id FROM peers WHERE owner_id = ?4))";
+  }
   if (filter.active) sql += *filter.active ? " AND s.ended IS NULL" : " AND s.ended IS NOT NULL";
   if (filter.from) sql += " AND (s.ended IS NULL OR s.ended > ?5)";
   if (filter.to) sql += " AND s.started < ?6";
   if (filter.at) sql += " AND s.started <= ?7 AND (s.ended IS NULL OR s.ended > ?7)";
-  if (filter.outer) sql += " AND s.seq IN (SELECT session FROM session_endpoints WHERE address = ?8)";
-  if (filter.inner) sql += " AND s.peer_id IN (SELECT value FROM json_each(?9))";
+  if (filter.outer) sql += " AND s.seq IN (SELECT session FROM sessions_at_address WHERE address = ?8)";
+  if (filter.inner) {
+    sql += " AND s.seq IN (SELECT session FROM sessions_of_peer WHERE peer_id IN (SELECT value FROM json_each(?9)))";
+  }
   return sql + " ORDER BY s.started DESC, s.seq DESC LIMIT ?10";
 }
 
@@ -146,6 +151,7 @@ Result<void> Transaction::open_session(const SessionRecord& session) {
           .run();
   if (added == 0) return Error{Errc::conflict, "a session with this id exists"};
   const std::int64_t seq = store_.database().getLastInsertRowid();
+  store_.late().session_added(store_, seq, session);
   for (const auto& endpoint : session.endpoints) insert_endpoint(store_, seq, endpoint);
   return {};
 }
@@ -254,7 +260,7 @@ SessionCounts Transaction::session_counts(WallTime since) {
 }
 
 std::optional<WallTime> Transaction::last_session_at(const std::string& peer_id) {
-  Query query(store_, "SELECT max(started) FROM sessions WHERE peer_id = ?1");
+  Query query(store_, "SELECT started FROM sessions_of_peer WHERE peer_id = ?1 ORDER BY started DESC LIMIT 1");
   query.bind(peer_id);
   if (!query.step()) return std::nullopt;
   return query.optional_time(0);

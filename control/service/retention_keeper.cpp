@@ -190,19 +190,20 @@ void RetentionKeeper::run() {
 void RetentionKeeper::expire_sessions(ledger::Custody::Cursor cursor) {
   if (stopping_) return;
   gateway_.change<ledger::Custody::Cursor>(
-      [cursor, reporter = gateway_.reporter()](ledger::Transaction& txn) mutable -> Result<ledger::Custody::Cursor> {
+      [cursor, reporter = gateway_.reporter()](ledger::Transaction& txn) -> Result<ledger::Custody::Cursor> {
         ledger::Custody custody(txn);
+        auto next = cursor;
         const WallTime when = txn.now().wall;
         const auto days = custody.retention().days;
         const WallTime cutoff = cutoff_of(when, days);
-        const auto deleted = custody.expire_sessions(cutoff, cursor, kSessionsAtOnce);
-        if (deleted.nothing()) return cursor;
+        const auto deleted = custody.expire_sessions(cutoff, next, kSessionsAtOnce);
+        if (deleted.nothing()) return next;
         for (const auto& part : in_parts(deleted)) {
           auto index = txn.append(sessions_expired(reporter, when, cutoff, days, part));
           if (!index) return std::move(index).error();
         }
         want_purge(txn);
-        return cursor;
+        return next;
       },
       [this](Result<ledger::Custody::Cursor> next) {
         if (next && next->more) return expire_sessions(*next);

@@ -145,6 +145,12 @@ TEST_F(PublishedLogTest, ADatabaseOfBeforeThePublisherIsBroughtUpToDate) {
   ledger_.reset();
   {
     SQLite::Database old(database().string(), SQLite::OPEN_READWRITE);
+    old.exec("DROP VIEW sessions_of_peer; DROP VIEW sessions_at_address; DROP VIEW disclosures_of_owner");
+    old.exec("DROP TRIGGER session_gone; DROP TRIGGER endpoint_gone; DROP TRIGGER disclosure_gone");
+    old.exec("DROP TABLE session_peers; DROP TABLE session_addresses; DROP TABLE disclosure_owners; DROP TABLE late");
+    old.exec("CREATE INDEX sessions_by_peer ON sessions(peer_id, started)");
+    old.exec("CREATE INDEX session_endpoints_by_address ON session_endpoints(address)");
+    old.exec("CREATE INDEX disclosures_by_owner ON disclosures(owner_id) WHERE owner_id <> ''");
     old.exec("CREATE TABLE pending_leaves(leaf_index INTEGER PRIMARY KEY, leaf BLOB NOT NULL)");
     std::istringstream leaves(old.execAndGet("SELECT text FROM outbox").getString());
     for (std::string leaf; std::getline(leaves, leaf);) {

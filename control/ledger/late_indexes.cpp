@@ -1,0 +1,109 @@
+#include "control/ledger/late_indexes.hpp"
+
+#include <algorithm>
+
+#include "control/ledger/store.hpp"
+
+namespace sanad::ledger {
+namespace {
+
+void insert_peer(Store& store, const std::string& peer_id, WallTime started, std::int64_t seq) {
+  Query(store, "INSERT INTO session_peers(peer_id, started, session) VALUES(?1, ?2, ?3)").bind(peer_id, started, seq).run();
+}
+
+}  // namespace
+
+bool LateIndexes::leave_out(Store& store, Range& range, std::int64_t row) {
+  if (range.has(row)) return true;
+  const bool now = range.empty() ? range.at_once < kAtOnce : range.last - range.first >= kMostLate;
+  if (now) {
+    ++range.at_once;
+    return false;
+  }
+  if (range.empty()) range.first = row;
+  range.last = row + kRoom - 1;
+  write(store, range);
+  return true;
+}
+
+void LateIndexes::write(Store& store, const Range& range) {
+  const std::string kind = range.kind;
+  if (range.empty()) {
+    Query(store, "DELETE FROM late WHERE kind = ?1").bind(kind).run();
+  } else {
+    Query(store, "INSERT OR REPLACE INTO late(kind, first, last) VALUES(?1, ?2, ?3)").bind(kind, range.first, range.last).run();
+  }
+}
+
+void LateIndexes::session_added(Store& store, std::int64_t seq, const SessionRecord& session) {
+  if (!leave_out(store, ranges(store).sessions, seq)) insert_peer(store, session.peer_id, session.started, seq);
+}
+
+void LateIndexes::endpoint_added(Store& store, std::int64_t seq, const SessionEndpoint& endpoint) {
+  if (ranges(store).sessions.has(seq)) return;
+  const AddressKey address(endpoint.address.address);
+  Query(store, "INSERT INTO session_addresses(address, session, leaf_index) VALUES(?1, ?2, ?3)")
+      .bind(std::span<const std::uint8_t>(address), seq, endpoint.evidence)
+      .run();
+}
+
+void LateIndexes::disclosures_added(Store& store, std::uint64_t leaf_index, const std::string& owner_id) {
+  if (owner_id.empty() || leave_out(store, ranges(store).disclosures, static_cast<std::int64_t>(leaf_index))) return;
+  Query(store, "INSERT INTO disclosure_owners(owner_id, leaf_index) VALUES(?1, ?2)").bind(owner_id, leaf_index).run();
+}
+
+LateIndexes::Ranges& LateIndexes::ranges(Store& store) {
+  if (ranges_) return *ranges_;
+  Ranges read;
+  Query query(store, "SELECT kind, first, last FROM late");
+  while (query.step()) {
+    Range& range = query.text(0) == read.sessions.kind ? read.sessions : read.disclosures;
+    range.first = query.integer(1);
+    range.last = query.integer(2);
+  }
+  return ranges_.emplace(read);
+}
+
+void LateIndexes::begin_commit() {
+  if (!ranges_) return;
+  ranges_->sessions.at_once = 0;
+  ranges_->disclosures.at_once = 0;
+}
+
+bool LateIndexes::anything_late(Store& store) {
+  const Ranges& now = ranges(store);
+  return !now.sessions.empty() || !now.disclosures.empty();
+}
+
+std::optional<LateIndexes::Part> LateIndexes::take(Store& store, Range& range) {
+  if (range.empty()) return std::nullopt;
+  const Part part{range.first, std::min(range.last, range.first + kSettledAtOnce - 1)};
+  range.first = part.to + 1;
+  write(store, range);
+  return part;
+}
+
+// Or ignore: where more was late than may be, what came after was put in at once, and may have come to stand among them.
+void LateIndexes::settle(Store& store) {
+  if (const auto late = take(store, ranges(store).sessions)) {
+    Query(store,
+          "INSERT OR IGNORE INTO session_peers SELECT peer_id, started, seq FROM sessions WHERE seq BETWEEN ?1 AND ?2 "
+          "ORDER BY peer_id, started, seq")
+        .bind(late->from, late->to)
+        .run();
+    Query(store,
+          "INSERT OR IGNORE INTO session_addresses SELECT address, session, leaf_index FROM session_endpoints "
+          "WHERE session BETWEEN ?1 AND ?2 ORDER BY address, session, leaf_index")
+        .bind(late->from, late->to)
+        .run();
+  }
+  if (const auto late = take(store, ranges(store).disclosures)) {
+    Query(store,
+          "INSERT OR IGNORE INTO disclosure_owners SELECT owner_id, leaf_index FROM disclosures "
+          "WHERE leaf_index BETWEEN ?1 AND ?2 AND owner_id <> '' ORDER BY owner_id, leaf_index")
+        .bind(late->from, late->to)
+        .run();
+  }
+}
+
+}  // namespace sanad::ledger

@@ -1,0 +1,74 @@
+#pragma once
+// Where a session is found by its peer and its addresses, and a disclosure by its person. Each new row belongs somewhere else in
+// these indexes, so each costs a page of its own, written, summed and moved: more than all the rest of a commit. A commit of many
+// rows therefore leaves most of them out, "late", and they are put in, sorted, when nobody waits: thousands at a time share the
+// pages. Until then the views `sessions_of_peer`, `sessions_at_address` and `disclosures_of_owner` (schema.cpp) find them by
+// looking at the late rows one by one; whoever asks uses these and need not know.
+//
+// Storage thread only, inside a transaction; throws SQLite::Exception on storage trouble.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "control/ledger/records.hpp"
+
+namespace sanad::ledger {
+
+class Store;
+
+class LateIndexes final {
+ public:
+  // Rows of a commit that go into the indexes at once: an admin's day never has more, so nothing is late then.
+  static constexpr std::size_t kAtOnce = 32;
+  // Beyond so many late rows new ones go in at once again, slower, so that a question is never slower than a second or so: all
+  // peers of a full device (2^20, include/uapi/linux/wireguard.h) may come back at the same time.
+  static constexpr std::int64_t kMostLate = 1 << 20;
+  // Put in with one commit: 10 to 20 ms in which a change waits.
+  static constexpr std::int64_t kSettledAtOnce = 4096;
+  // The range of late rows is written with room for so many that are to come.
+  static constexpr std::int64_t kRoom = 256;
+
+  // After the row itself was inserted.
+  void session_added(Store& store, std::int64_t seq, const SessionRecord& session);
+  void endpoint_added(Store& store, std::int64_t seq, const SessionEndpoint& endpoint);
+  void disclosures_added(Store& store, std::uint64_t leaf_index, const std::string& owner_id);
+
+  void begin_commit();
+  // After any rollback.
+  void forget() { ranges_.reset(); }
+
+  [[nodiscard]] bool anything_late(Store& store);
+  // Puts some in: kSettledAtOnce of each kind at most.
+  void settle(Store& store);
+
+ private:
+  struct Range {
+    const char* kind;
+    std::int64_t first = 0;
+    std::int64_t last = -1;
+    std::size_t at_once = 0;  // in this commit
+
+    [[nodiscard]] bool empty() const { return last < first; }
+    [[nodiscard]] bool has(std::int64_t row) const { return first <= row && row <= last; }
+  };
+  struct Ranges {
+    Range sessions{"sessions"};
+    Range disclosures{"disclosures"};
+  };
+  Ranges& ranges(Store& store);
+  // Whether `row`, the highest of its table, is late.
+  static bool leave_out(Store& store, Range& range, std::int64_t row);
+  static void write(Store& store, const Range& range);
+  // The first rows of the range, that are late no more.
+  struct Part {
+    std::int64_t from;
+    std::int64_t to;
+  };
+  static std::optional<Part> take(Store& store, Range& range);
+
+  std::optional<Ranges> ranges_;  // as stored; unset: not read yet
+};
+
+}  // namespace sanad::ledger
