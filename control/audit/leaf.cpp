@@ -1,58 +1,17 @@
 #include "control/audit/leaf.hpp"
 
-#include <sys/random.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <memory>
-#include <stdexcept>
 
 #include "control/audit/canonical.hpp"
 #include "gateway/base/encoding.hpp"
-#include "gateway/base/secret.hpp"
+#include "gateway/base/random.hpp"
 #include "gateway/base/sha256.hpp"
 
 namespace sanad::audit {
 namespace {
 
 constexpr std::size_t kSaltBytes = 16;  // RFC 9901 section 9.3 recommends at least 128 bits
-
-class RandomPool {
- public:
-  RandomPool() = default;
-  RandomPool(const RandomPool&) = delete;
-  RandomPool& operator=(const RandomPool&) = delete;
-  ~RandomPool() { wipe(bytes_); }
-
-  void fill(std::span<std::uint8_t> out) {
-    while (!out.empty()) {
-      if (used_ == bytes_.size()) refill();
-      const std::size_t n = std::min(out.size(), bytes_.size() - used_);
-      const auto source = std::span(bytes_).subspan(used_, n);
-      std::copy(source.begin(), source.end(), out.begin());
-      wipe(source);
-      used_ += n;
-      out = out.subspan(n);
-    }
-  }
-
- private:
-  void refill() {
-    std::size_t have = 0;
-    while (have < bytes_.size()) {
-      const ssize_t n = getrandom(bytes_.data() + have, bytes_.size() - have, 0);
-      if (n < 0 && errno == EINTR) continue;
-      // Without randomness a salt would hide nothing; there is no sensible way on.
-      if (n < 0) throw std::runtime_error("getrandom failed");
-      have += static_cast<std::size_t>(n);
-    }
-    used_ = 0;
-  }
-
-  std::array<std::uint8_t, 4096> bytes_{};
-  std::size_t used_ = bytes_.size();
-};
 
 std::string new_salt(const FillRandom& random) {
   std::array<std::uint8_t, kSaltBytes> salt{};
@@ -62,11 +21,7 @@ std::string new_salt(const FillRandom& random) {
 
 }  // namespace
 
-FillRandom system_random() {
-  // Shared because std::function must be copyable; there is one user.
-  auto pool = std::make_shared<RandomPool>();
-  return [pool](std::span<std::uint8_t> out) { pool->fill(out); };
-}
+FillRandom system_random() { return fill_random; }
 
 Result<std::string> disclosure_text(const Disclosure& disclosure) {
   std::string json = "[";

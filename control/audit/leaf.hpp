@@ -17,8 +17,7 @@ constexpr std::size_t kMaxLeafBytes = 65'535;
 
 // Fills the span with fresh random bytes.
 using FillRandom = std::function<void(std::span<std::uint8_t>)>;
-// getrandom(2) through a buffer that is wiped as it is used up. Not for several threads at once.
-FillRandom system_random();
+FillRandom system_random();  // fill_random() of gateway/base/random.hpp
 
 struct LeafHead {
   std::uint64_t index = 0;

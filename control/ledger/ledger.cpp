@@ -63,6 +63,9 @@ bool is_storage_fault(int sqlite_code) {
 
 Error unavailable(std::string problem, std::string hint) { return {Errc::unavailable, std::move(problem), {}, std::move(hint)}; }
 
+// Of the write-ahead log, by the storage thread while others wait: a few milliseconds.
+constexpr std::uint64_t kMovedHere = 2U << 20;
+
 // A storage fault on its way from a job to its batch.
 struct StorageFault {
   int code = 0;
@@ -410,9 +413,12 @@ class Ledger::Impl {
     // Never two at a time: SQLite before 3.51.3 can lose pages when one begins while the other's end lets the log begin anew
     // (https://sqlite.org/wal.html#walresetbug). The log waits for the one under way.
     if (checkpoint_.running()) return;
-    if (bytes >= options_.most_log_bytes) {
+    const std::uint64_t left = bytes - moved_bytes_;
+    const bool long_enough = bytes >= options_.most_log_bytes;
+    // Run after run in the background, each shorter than the last, until what is left is no more than a commit or two.
+    if (long_enough && (left <= kMovedHere || bytes >= 2 * options_.most_log_bytes)) {
       checkpoint_here();
-    } else if (bytes >= moved_bytes_ + options_.checkpoint_bytes && checkpoint_.start()) {
+    } else if ((long_enough || left >= options_.checkpoint_bytes) && checkpoint_.start()) {
       moved_bytes_ = bytes;
     }
   }

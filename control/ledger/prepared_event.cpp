@@ -21,7 +21,7 @@ Result<void> append_item(std::string& items, const audit::Disclosure& disclosure
 }  // namespace
 
 Result<PreparedEvent> prepare(const audit::EventDraft& draft) {
-  thread_local const audit::FillRandom random = audit::system_random();
+  static const audit::FillRandom random = audit::system_random();
   auto leaf = audit::prepare_leaf(draft, random);
   if (!leaf) return std::move(leaf).error();
   PreparedEvent out{*std::move(leaf), {}};

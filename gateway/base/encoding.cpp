@@ -17,12 +17,11 @@ constexpr std::array<std::int8_t, 256> reverse(std::string_view alphabet) {
 }
 
 std::string encode64(std::span<const std::uint8_t> in, std::string_view alphabet, bool pad) {
-  std::string out;
-  out.reserve((in.size() + 2) / 3 * 4);
+  std::string out(in.size() / 3 * 4, '\0');
   std::size_t i = 0;
-  for (; i + 3 <= in.size(); i += 3) {
+  for (auto to = out.begin(); to != out.end(); i += 3) {
     const std::uint32_t v = (std::uint32_t{in[i]} << 16) | (std::uint32_t{in[i + 1]} << 8) | in[i + 2];
-    for (const int shift : {18, 12, 6, 0}) out.push_back(alphabet[(v >> shift) & 63U]);
+    for (const int shift : {18, 12, 6, 0}) *to++ = alphabet[(v >> shift) & 63U];
   }
   const std::size_t rest = in.size() - i;
   if (rest == 0) return out;

@@ -1,9 +1,8 @@
 #include "gateway/sessions/session_id.hpp"
 
-#include <sys/random.h>
-
 #include <span>
-#include <stdexcept>
+
+#include "gateway/base/random.hpp"
 
 namespace sanad::sessions {
 
@@ -17,9 +16,7 @@ SessionId make_session_id(WallTime now) {
   for (std::size_t i = 0; i < 6; ++i) id[i] = static_cast<std::uint8_t>(ms >> (40 - 8 * i));
   id[6] = static_cast<std::uint8_t>(0x70 | (fraction >> 8));  // version 7
   id[7] = static_cast<std::uint8_t>(fraction);
-  const auto random = std::span(id).subspan(8);
-  if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size()))
-    throw std::runtime_error("getrandom gave no bytes");
+  fill_random(std::span(id).subspan(8));
   id[8] = static_cast<std::uint8_t>(0x80 | (id[8] & 0x3F));  // variant 10
   return id;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/json.hpp>
 #include <chrono>
 #include <condition_variable>
@@ -52,8 +53,25 @@ double percentile(std::vector<double>& values, double p) {
   return values.empty() ? 0 : values[static_cast<std::size_t>(p * static_cast<double>(values.size() - 1))];
 }
 
+// 4,096 people with a peer each take turns, in an order that is nobody's.
+struct Turn {
+  std::string peer_id;
+  std::string owner_id;
+  IpAddress outer;
+  std::uint16_t port = 0;
+};
+
+Turn turn(std::uint64_t number) {
+  const auto who = static_cast<std::uint32_t>(number % 4096 * 0x9E3779B9U);
+  const std::string name = std::to_string(who % 100'000'000);
+  const std::string padding(13 - name.size(), 'a');
+  const std::array<std::uint8_t, 4> outer{198, static_cast<std::uint8_t>(18 + (who >> 31)), static_cast<std::uint8_t>(who >> 8),
+                                          static_cast<std::uint8_t>(who)};
+  return {"p-" + padding + name, "o-" + padding + name, IpAddress::v4(outer), static_cast<std::uint16_t>(1 + number % 60'000)};
+}
+
 // An opened session as the tracker records it: about 500 bytes of leaf and three disclosures.
-audit::EventDraft session_event() {
+audit::EventDraft session_event(const Turn& turn) {
   static const audit::Reporter reporter{"bench-1", {}, {}, {}};
   // How much is missing to the size is the same for all; finding it out each time would be the bench's work, not the log's.
   static const std::string padding = [] {
@@ -63,22 +81,22 @@ audit::EventDraft session_event() {
   }();
   audit::EventDraft draft = audit::own_event(reporter, now().wall, "bench", {});
   draft.event["padding"] = padding;
-  draft.personal = {
-      {"user.name", "Ayesha Khan", "o-1"}, {"src_endpoint.ip", "198.51.100.7", "o-1"}, {"src_endpoint.port", 51820, "o-1"}};
+  draft.personal = {{"user.name", "Ayesha Khan", turn.owner_id},
+                    {"src_endpoint.ip", boost::json::value(turn.outer.to_string()), turn.owner_id},
+                    {"src_endpoint.port", turn.port, turn.owner_id}};
   return draft;
 }
 
-// Its row: 4,096 peers take turns.
-ledger::SessionRecord session_row(std::uint64_t number) {
+// Its row.
+ledger::SessionRecord session_row(Turn turn) {
   ledger::SessionRecord row;
   row.id = sessions::new_session_id();
-  const std::string peer = std::to_string(number % 4096 * 0x9E3779B9U % 100'000'000);
-  row.peer_id = "p-" + std::string(13 - peer.size(), 'a') + peer;
-  row.owner_id = "o-" + std::string(13 - peer.size(), 'a') + peer;
+  row.peer_id = std::move(turn.peer_id);
+  row.owner_id = std::move(turn.owner_id);
   row.interface = "wg0";
   row.inner = {IpPrefix::host(IpAddress::parse("10.0.0.2").value())};
   row.started = now().wall;
-  row.endpoints = {{{IpAddress::parse("198.51.100.7").value(), static_cast<std::uint16_t>(1 + number % 60'000)}, row.started, 0}};
+  row.endpoints = {{{turn.outer, turn.port}, row.started, 0}};
   row.boot_id = "00000000-0000-0000-0000-000000000000";
   row.device_identity = "kernel:7";
   return row;
@@ -158,9 +176,11 @@ Measured append(const std::filesystem::path& directory, double seconds, bool row
       ++waiting;
     }
     const auto submitted = Clock::now();
+    Turn who = turn(sessions_made++);
+    auto event = ledger::prepare(session_event(who)).value();
     ledger->submit<std::uint64_t>(
-        [rows, event = ledger::prepare(session_event()).value(),
-         row = session_row(sessions_made++)](ledger::Transaction& txn) mutable -> Result<std::uint64_t> {
+        [rows, event = std::move(event),
+         row = session_row(std::move(who))](ledger::Transaction& txn) mutable -> Result<std::uint64_t> {
           if (!rows) return txn.append(event);
           row.opened_evidence = txn.next_index();
           row.endpoints.front().evidence = row.opened_evidence;
@@ -338,7 +358,6 @@ int run(const std::filesystem::path& parent, double seconds, std::uint64_t resta
   const double before = probe(directory, 2);
   std::filesystem::create_directory(directory / "alone");
   const Measured alone = append(directory / "alone", seconds / 2, false);
-  std::filesystem::remove_all(directory / "alone");
   const Measured measured = append(directory, seconds, true);
   out["probe_events_per_s"] = std::max(before, probe(directory, 2));
   out["sqlite_events_per_s"] = sqlite_alone(directory, 4);

@@ -88,9 +88,7 @@ TEST_F(LateIndexesTest, ABurstIsFoundInItsOwnCommitAndAfterIt) {
 }
 
 TEST_F(LateIndexesTest, FewRowsAreNeverLate) {
-  must([this](Transaction& tx) {
-    open_many(tx, 0, LateIndexes::kAtOnce);
-  });
+  must([this](Transaction& tx) { open_many(tx, 0, LateIndexes::kAtOnce); });
   EXPECT_EQ(rows("session_peers"), static_cast<int>(LateIndexes::kAtOnce));
   EXPECT_EQ(rows("late"), 0);
 }
