@@ -137,6 +137,7 @@ Deleted Custody::drop_below(std::uint64_t index, std::size_t limit) {
     Query(store_, "DELETE FROM sessions WHERE seq = ?1").bind(seq).run();
     ++deleted.sessions;
   }
+  if (!sessions.empty()) store_.late().forget();
   return deleted;
 }
 

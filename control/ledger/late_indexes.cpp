@@ -20,7 +20,9 @@ bool LateIndexes::leave_out(Store& store, Range& range, std::int64_t row) {
     ++range.at_once;
     return false;
   }
-  if (range.empty()) range.first = row;
+  // Below the first: settling took the room that was written ahead, or the highest rows were deleted and their numbers come
+  // again.
+  if (range.empty() || row < range.first) range.first = row;
   range.last = row + kRoom - 1;
   write(store, range);
   return true;
@@ -36,7 +38,10 @@ void LateIndexes::write(Store& store, const Range& range) {
 }
 
 void LateIndexes::session_added(Store& store, std::int64_t seq, const SessionRecord& session) {
-  if (!leave_out(store, ranges(store).sessions, seq)) insert_peer(store, session.peer_id, session.started, seq);
+  if (!leave_out(store, ranges(store).sessions, seq)) return insert_peer(store, session.peer_id, session.started, seq);
+  if (!newest_) return;
+  auto& newest = newest_->try_emplace(session.peer_id, session.started).first->second;
+  newest = std::max(newest, session.started);
 }
 
 void LateIndexes::endpoint_added(Store& store, std::int64_t seq, const SessionEndpoint& endpoint) {
@@ -70,6 +75,20 @@ void LateIndexes::begin_commit() {
   ranges_->disclosures.at_once = 0;
 }
 
+std::optional<WallTime> LateIndexes::newest_of(Store& store, const std::string& peer_id) {
+  const Range& late = ranges(store).sessions;
+  if (late.empty()) return std::nullopt;
+  if (!newest_) {
+    newest_.emplace();
+    Query rows(store, "SELECT peer_id, max(started) FROM sessions WHERE seq BETWEEN ?1 AND ?2 GROUP BY peer_id");
+    rows.bind(late.first, late.last);
+    while (rows.step()) newest_->emplace(rows.text(0), rows.time(1));
+  }
+  const auto found = newest_->find(peer_id);
+  if (found == newest_->end()) return std::nullopt;
+  return found->second;
+}
+
 bool LateIndexes::anything_late(Store& store) {
   const Ranges& now = ranges(store);
   return !now.sessions.empty() || !now.disclosures.empty();
@@ -85,6 +104,7 @@ std::optional<LateIndexes::Part> LateIndexes::take(Store& store, Range& range) {
 
 // Or ignore: where more was late than may be, what came after was put in at once, and may have come to stand among them.
 void LateIndexes::settle(Store& store) {
+  newest_.reset();
   if (const auto late = take(store, ranges(store).sessions)) {
     Query(store,
           "INSERT OR IGNORE INTO session_peers SELECT peer_id, started, seq FROM sessions WHERE seq BETWEEN ?1 AND ?2 "

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <unordered_map>
 
 #include "control/ledger/records.hpp"
 
@@ -22,9 +23,8 @@ class LateIndexes final {
  public:
   // Rows of a commit that go into the indexes at once: an admin's day never has more, so nothing is late then.
   static constexpr std::size_t kAtOnce = 32;
-  // Beyond so many late rows new ones go in at once again, slower, so that a question is never slower than a second or so: all
-  // peers of a full device (2^20, include/uapi/linux/wireguard.h) may come back at the same time.
-  static constexpr std::int64_t kMostLate = 1 << 20;
+  // Beyond so many late rows new ones go in at once again, slower, so that a question takes some tenths of a second at most.
+  static constexpr std::int64_t kMostLate = 1 << 18;
   // Put in with one commit: 10 to 20 ms in which a change waits.
   static constexpr std::int64_t kSettledAtOnce = 4096;
   // The range of late rows is written with room for so many that are to come.
@@ -36,8 +36,14 @@ class LateIndexes final {
   void disclosures_added(Store& store, std::uint64_t leaf_index, const std::string& owner_id);
 
   void begin_commit();
-  // After any rollback.
-  void forget() { ranges_.reset(); }
+  // After any rollback, and when sessions were deleted.
+  void forget() {
+    ranges_.reset();
+    newest_.reset();
+  }
+
+  // When the peer's newest late session began. Looks at the late rows once, not once a peer: a list of peers asks for each.
+  std::optional<WallTime> newest_of(Store& store, const std::string& peer_id);
 
   [[nodiscard]] bool anything_late(Store& store);
   // Puts some in: kSettledAtOnce of each kind at most.
@@ -68,7 +74,8 @@ class LateIndexes final {
   };
   static std::optional<Part> take(Store& store, Range& range);
 
-  std::optional<Ranges> ranges_;  // as stored; unset: not read yet
+  std::optional<std::unordered_map<std::string, WallTime>> newest_;  // by peer, of the late sessions; unset: not counted
+  std::optional<Ranges> ranges_;                                     // as stored; unset: not read yet
 };
 
 }  // namespace sanad::ledger

@@ -393,7 +393,7 @@ class Ledger::Impl {
       const std::lock_guard lock(mutex_);
       if (closing_) return false;
     }
-    if (!store_ || retry_at_) return false;
+    if (!store_ || retry_at_ || sanad::now().boot < settle_at_) return false;
     try {
       if (!store_->late().anything_late(*store_)) return false;
       Query(*store_, "BEGIN IMMEDIATE").run();
@@ -401,9 +401,22 @@ class Ledger::Impl {
       Query(*store_, "COMMIT").run();
       return true;
     } catch (const SQLite::Exception& e) {
-      give_up(e.getExtendedErrorCode(), e.what());
+      if (!put_off_settling(e.getErrorCode())) give_up(e.getExtendedErrorCode(), e.what());
       return false;
     }
+  }
+
+  // No room, or somebody else's lock: nobody's change failed, so nobody's is refused for it.
+  bool put_off_settling(int code) {
+    if (code != SQLITE_FULL && code != SQLITE_BUSY) return false;
+    try {
+      if (!store_->transaction_lost()) Query(*store_, "ROLLBACK").run();
+    } catch (const SQLite::Exception&) {
+      return false;
+    }
+    store_->forget_cached(store_->next_index());
+    settle_at_ = sanad::now().boot + std::chrono::minutes{1};
+    return true;
   }
 
   // After writing only: where another process reads, nothing helps, and trying again at once would not end.
@@ -435,9 +448,10 @@ class Ledger::Impl {
 
   void checkpoint_here() {
     if (!store_) return;
-    moved_bytes_ = 0;
+    moved_bytes_ = store_->uncheckpointed_bytes();
     try {
       store_->checkpoint();
+      if (store_->uncheckpointed_bytes() == 0) moved_bytes_ = 0;
     } catch (const SQLite::Exception& e) {
       give_up(e.getExtendedErrorCode(), e.what());
     }
@@ -463,6 +477,7 @@ class Ledger::Impl {
   std::uint64_t writes_done_ = 0;
   std::uint64_t acknowledged_ = 0;    // leaves that someone was told are durable
   std::optional<BootTime> retry_at_;  // set while not writable
+  BootTime settle_at_{};              // not before
   std::string hint_;
   bool lost_evidence_ = false;
   std::uint64_t moved_bytes_ = 0;  // of the write-ahead log, by runs in the background since it began anew

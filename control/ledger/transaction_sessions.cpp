@@ -112,7 +112,7 @@ std::string json_list_of_peers(const std::vector<Claim>& claims) {
 // Fixed fragments only; every value is bound, at the same place whether used or not.
 std::string page_sql(const SessionFilter& filter) {
   std::string sql = kSelectSession + "WHERE (s.started, s.seq) < (?1, ?2)";
-  if (!filter.peer_id.empty()) sql += " AND s.seq IN (SELECT session FROM sessions_of_peer WHERE peer_id = ?3)";
+  if (!filter.peer_id.empty()) sql += " AND s.seq IN (SELECT session FROM sessions_of_peer WHERE peer_id = ?3 AND started <= ?1)";
   // A peer never changes hands, and the index is by peer.
   if (!filter.owner_id.empty()) {
     sql += " AND s.seq IN (SELECT session FROM sessions_of_peer WHERE peer_id IN (SELECT id FROM peers WHERE owner_id = ?4))";
@@ -260,10 +260,11 @@ SessionCounts Transaction::session_counts(WallTime since) {
 }
 
 std::optional<WallTime> Transaction::last_session_at(const std::string& peer_id) {
-  Query query(store_, "SELECT started FROM sessions_of_peer WHERE peer_id = ?1 ORDER BY started DESC LIMIT 1");
+  const auto late = store_.late().newest_of(store_, peer_id);
+  Query query(store_, "SELECT max(started) FROM session_peers WHERE peer_id = ?1");
   query.bind(peer_id);
-  if (!query.step()) return std::nullopt;
-  return query.optional_time(0);
+  if (!query.step() || query.null(0)) return late;
+  return late ? std::max(*late, query.time(0)) : query.time(0);
 }
 
 void Transaction::put_baseline(const std::string& interface, const sessions::Baseline& b) {

@@ -101,41 +101,43 @@ void RetentionKeeper::every_minute() {
 // ---- Policy ----
 
 void RetentionKeeper::settle_policy(std::function<void()> then) {
-  gateway_.change<void>(
+  gateway_.change<std::string>(  // the confirmation that it waits for, if any
+
       [days = std::int64_t{gateway_.config().retention.sessions.count()}, by = gateway_.configured_by(),
        reporter = gateway_.reporter(),
-       two = needs_second(gateway_.config(), config::GuardedAct::retention)](ledger::Transaction& txn) -> Result<void> {
+       two = needs_second(gateway_.config(), config::GuardedAct::retention)](ledger::Transaction& txn) -> Result<std::string> {
         ledger::Custody custody(txn);
         auto state = custody.retention();
         const WallTime when = txn.now().wall;
         // Only what the configuration says now may still be confirmed.
         for (const auto& waiting : custody.confirmations()) {
           if (waiting.act != kActRetention) continue;
-          if (two && days < state.days && request_number(waiting.request, "days") == days) return {};
+          if (two && days < state.days && request_number(waiting.request, "days") == days) return std::string();
           custody.delete_confirmation(waiting.id);
           auto index = txn.append(confirmation_event(reporter, when, std::nullopt, "withdrawn", waiting, target_of(waiting)));
           if (!index) return std::move(index).error();
         }
-        if (state.days == days) return {};
+        if (state.days == days) return std::string();
         if (state.days == 0) {
           state.days = days;
           custody.set_retention(state);
-          return {};
+          return std::string();
         }
         if (two && days < state.days) {
           const Act act{reporter, {.uid = by, .gid = 0, .pid = 0, .user_name = {}, .program = {}, .role = {}}};
           const auto target = std::to_string(days) + " days";
           auto waiting = ask_for_second(txn, act, kActRetention, retention_request(days), target);
           if (!waiting) return std::move(waiting).error();
-          log::warn("retention.sessions is shortened from {} to {} days once another admin has confirmed it: sanad confirm {}",
-                    state.days, days, waiting->id);
-          return {};
+          return waiting->id;
         }
         auto index = change_retention(txn, reporter, std::nullopt, days, {});
         if (!index) return std::move(index).error();
-        return {};
+        return std::string();
       },
-      [then = std::move(then)](const Result<void>& settled) {
+      [then = std::move(then)](const Result<std::string>& settled) {
+        if (settled && !settled->empty()) {
+          log::warn("retention.sessions is shortened once another admin has confirmed it: sanad confirm {}", *settled);
+        }
         if (!settled) log::error("the retention policy could not be recorded and stays as it was: {}", settled.error().message);
         then();
       });

@@ -17,7 +17,9 @@ constexpr std::array<std::int8_t, 256> reverse(std::string_view alphabet) {
 }
 
 std::string encode64(std::span<const std::uint8_t> in, std::string_view alphabet, bool pad) {
-  std::string out(in.size() / 3 * 4, '\0');
+  std::string out;
+  out.reserve((in.size() + 2) / 3 * 4 + 1);  // nothing of a key is left in a smaller buffer, nor by a caller's line feed
+  out.resize(in.size() / 3 * 4);
   std::size_t i = 0;
   for (auto to = out.begin(); to != out.end(); i += 3) {
     const std::uint32_t v = (std::uint32_t{in[i]} << 16) | (std::uint32_t{in[i + 1]} << 8) | in[i + 2];

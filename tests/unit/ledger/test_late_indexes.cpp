@@ -146,6 +146,39 @@ TEST_F(LateIndexesTest, WhatIsLateSurvivesARestart) {
   EXPECT_EQ(rows("session_peers"), static_cast<int>(kBurst + 1));
 }
 
+TEST_F(LateIndexesTest, ARowBelowWhatIsLeftToSettleIsLateToo) {
+  must([this](Transaction& tx) { open_many(tx, 0, kBurst); });
+  wait_until_settled();
+  ledger_.reset();
+  {
+    // As between two steps of settling, the first of which took some of the room that was written ahead.
+    SQLite::Database between(database().string(), SQLite::OPEN_READWRITE);
+    between.exec("INSERT INTO late SELECT 'sessions', max(seq) + 50, max(seq) + 200 FROM sessions");
+    between.exec("INSERT INTO late SELECT 'disclosures', max(leaf_index) + 50, max(leaf_index) + 200 FROM disclosures");
+  }
+  reopen();
+  must([this](Transaction& tx) {
+    open(tx, kBurst + 7);
+    expect_found(tx, 3, 11, "in the commit itself");
+    EXPECT_EQ(tx.last_session_at(people_[3].id), start_ + seconds{kBurst + 7});
+  });
+  wait_until_settled();
+  must([this](Transaction& tx) { expect_found(tx, 3, 11, "settled"); });
+  EXPECT_EQ(rows("session_peers"), static_cast<int>(kBurst + 1));
+  EXPECT_EQ(rows("session_addresses"), static_cast<int>(kBurst + 1));
+  EXPECT_EQ(rows("disclosure_owners"), static_cast<int>(kBurst + 1));
+}
+
+TEST_F(LateIndexesTest, ThousandsAreSettledInSteps) {
+  constexpr std::uint64_t kMany = LateIndexes::kSettledAtOnce + LateIndexes::kAtOnce - 40;
+  must([this](Transaction& tx) { open_many(tx, 0, kMany); });
+  for (std::uint64_t n = 0; n < 100; ++n) must([&](Transaction& tx) { open(tx, kMany + n); });
+  wait_until_settled();
+  EXPECT_EQ(rows("session_peers"), static_cast<int>(kMany + 100));
+  EXPECT_EQ(rows("session_addresses"), static_cast<int>(kMany + 100));
+  EXPECT_EQ(rows("disclosure_owners"), static_cast<int>(kMany + 100));
+}
+
 class LateErasureTest : public LateIndexesTest {
  protected:
   void TearDown() override { ledger_.reset(); }  // what opens the digests is gone, which the fixture would hold against it
