@@ -15,8 +15,7 @@ void insert_peer(Store& store, const std::string& peer_id, WallTime started, std
 
 bool LateIndexes::leave_out(Store& store, Range& range, std::int64_t row) {
   if (range.has(row)) return true;
-  const bool now = range.empty() ? range.at_once < kAtOnce : range.last - range.first >= kMostLate;
-  if (now) {
+  if (range.empty() && range.at_once < kAtOnce) {
     ++range.at_once;
     return false;
   }
@@ -89,6 +88,11 @@ std::optional<WallTime> LateIndexes::newest_of(Store& store, const std::string& 
   return found->second;
 }
 
+bool LateIndexes::too_many_late(Store& store) {
+  const auto many = [](const Range& range) { return range.last - range.first >= kMostLate; };
+  return many(ranges(store).sessions) || many(ranges(store).disclosures);
+}
+
 bool LateIndexes::anything_late(Store& store) {
   const Ranges& now = ranges(store);
   return !now.sessions.empty() || !now.disclosures.empty();
@@ -102,7 +106,7 @@ std::optional<LateIndexes::Part> LateIndexes::take(Store& store, Range& range) {
   return part;
 }
 
-// Or ignore: where more was late than may be, what came after was put in at once, and may have come to stand among them.
+// Or ignore: a row of several people is told of several times, the first time perhaps put in at once.
 void LateIndexes::settle(Store& store) {
   newest_.reset();
   if (const auto late = take(store, ranges(store).sessions)) {

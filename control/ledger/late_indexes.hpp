@@ -23,7 +23,7 @@ class LateIndexes final {
  public:
   // Rows of a commit that go into the indexes at once: an admin's day never has more, so nothing is late then.
   static constexpr std::size_t kAtOnce = 32;
-  // Beyond so many late rows new ones go in at once again, slower, so that a question takes some tenths of a second at most.
+  // When so many are late, some are put in although others wait, so that a question takes some tenths of a second at most.
   static constexpr std::int64_t kMostLate = 1 << 18;
   // Put in with one commit: 10 to 20 ms in which a change waits.
   static constexpr std::int64_t kSettledAtOnce = 4096;
@@ -46,6 +46,7 @@ class LateIndexes final {
   std::optional<WallTime> newest_of(Store& store, const std::string& peer_id);
 
   [[nodiscard]] bool anything_late(Store& store);
+  [[nodiscard]] bool too_many_late(Store& store);
   // Puts some in: kSettledAtOnce of each kind at most.
   void settle(Store& store);
 

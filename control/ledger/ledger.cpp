@@ -160,10 +160,11 @@ class Ledger::Impl {
       if (!writes.empty()) {
         writes_done_ += writes.size();
         run_writes(writes);
+        settle_late(While::others_wait);
         keep_log_short();
       }
       look_after_run();
-      if (idle && settle_late()) {
+      if (idle && settle_late(While::idle)) {
         rested = false;
         keep_log_short();
       } else if (idle) {
@@ -387,17 +388,19 @@ class Ledger::Impl {
     return {};
   }
 
-  // Nobody waits: the moment for what a burst has left to do. True: something was done.
-  bool settle_late() {
+  // What a burst has left to do, when nobody waits or too much is left. True: something was done.
+  enum class While { idle, others_wait };
+  bool settle_late(While when) {
     {
       const std::lock_guard lock(mutex_);
       if (closing_) return false;
     }
     if (!store_ || retry_at_ || sanad::now().boot < settle_at_) return false;
     try {
-      if (!store_->late().anything_late(*store_)) return false;
+      auto& late = store_->late();
+      if (when == While::idle ? !late.anything_late(*store_) : !late.too_many_late(*store_)) return false;
       Query(*store_, "BEGIN IMMEDIATE").run();
-      store_->late().settle(*store_);
+      late.settle(*store_);
       Query(*store_, "COMMIT").run();
       return true;
     } catch (const SQLite::Exception& e) {
