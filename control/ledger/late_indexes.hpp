@@ -25,7 +25,7 @@ class LateIndexes final {
   static constexpr std::size_t kAtOnce = 32;
   // When so many are late, some are put in although others wait, so that a question takes some tenths of a second at most.
   static constexpr std::int64_t kMostLate = 1 << 18;
-  // Put in with one commit: 10 to 20 ms in which a change waits.
+  // Put in with one commit, for which a change waits: reckoned as 10 to 20 ms.
   static constexpr std::int64_t kSettledAtOnce = 4096;
   // The range of late rows is written with room for so many that are to come.
   static constexpr std::int64_t kRoom = 256;
