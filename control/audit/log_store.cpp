@@ -8,10 +8,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 #include "control/audit/log_reader.hpp"
 #include "gateway/base/durable_file.hpp"
-#include "gateway/base/unique_fd.hpp"
 
 namespace sanad::audit {
 namespace {
@@ -25,6 +25,20 @@ Error failed(int err, const char* what, const std::filesystem::path& path) {
   return from_errno(err, std::string("couldn't ") + what + " " + path.string());
 }
 
+Result<void> make_durable(UniqueFd fd, const std::filesystem::path& path) {
+  if (::fsync(fd.get()) != 0) return failed(errno, "fsync", path);
+  if (::close(fd.release()) != 0) return failed(errno, "close", path);
+  return {};
+}
+
+// Of a process that was killed. One that cannot be removed now is in nobody's way until its turn comes.
+void remove_incoming(const std::filesystem::path& directory) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
+    if (entry.path().filename().string().starts_with(kIncoming)) std::filesystem::remove(entry.path(), ignored);
+  }
+}
+
 }  // namespace
 
 Result<LogStore> LogStore::open(std::filesystem::path directory) {
@@ -33,6 +47,7 @@ Result<LogStore> LogStore::open(std::filesystem::path directory) {
   } else if (errno != EEXIST) {
     return failed(errno, "make", directory);
   }
+  remove_incoming(directory);
   return LogStore(std::move(directory));
 }
 
@@ -52,12 +67,15 @@ Result<void> LogStore::make_directories(const std::filesystem::path& relative) {
   return {};
 }
 
-Result<void> LogStore::write_incoming(std::span<const std::uint8_t> bytes, mode_t mode) {
+Result<UniqueFd> LogStore::write_incoming(const std::filesystem::path& path, std::span<const std::uint8_t> bytes, mode_t mode) {
   if (broken_) return *broken_;
-  const auto path = directory_ / kIncoming;
-  // Left by a process that was killed.
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return failed(errno, "remove", path);
-  UniqueFd fd{::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)};
+  const auto create = [&] { return UniqueFd{::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)}; };
+  UniqueFd fd = create();
+  if (!fd && errno == EEXIST) {
+    // Left by what failed, or by a process that was killed. Not written again: that inode's fsync may have failed.
+    if (::unlink(path.c_str()) != 0) return failed(errno, "remove", path);
+    fd = create();
+  }
   if (!fd) return failed(errno, "create", path);
   if (::fchmod(fd.get(), mode) != 0) return failed(errno, "set the mode of", path);  // whatever the umask says
   while (!bytes.empty()) {
@@ -66,36 +84,60 @@ Result<void> LogStore::write_incoming(std::span<const std::uint8_t> bytes, mode_
     if (n < 0) return failed(errno, "write", path);
     bytes = bytes.subspan(static_cast<std::size_t>(n));
   }
-  if (::fsync(fd.get()) != 0) return failed(errno, "fsync", path);
-  if (::close(fd.release()) != 0) return failed(errno, "close", path);
-  return {};
+  return fd;
 }
 
 Result<void> LogStore::put(const TileId& id, std::span<const std::uint8_t> bytes) {
-  const std::filesystem::path relative = tile_path(id);
-  if (auto done = make_directories(relative.parent_path()); !done) return done;
-  if (auto done = write_incoming(bytes, kTileMode); !done) return done;
-  const auto incoming = directory_ / kIncoming;
+  const auto path = directory_ / (kIncoming + ("-" + std::to_string(incoming_.size())));
+  auto done = make_directories(std::filesystem::path(tile_path(id)).parent_path());
+  auto fd = done ? write_incoming(path, bytes, kTileMode) : Result<UniqueFd>(std::move(done).error());
+  if (!fd) {
+    incoming_.clear();
+    return std::move(fd).error();
+  }
+  // Only begins: what it cannot do, or what fails, fsync does and tells.
+  static_cast<void>(::sync_file_range(fd->get(), 0, 0, SYNC_FILE_RANGE_WRITE));
+  incoming_.push_back({*std::move(fd), path, id});
+  if (incoming_.size() < kOpenAtOnce) return {};
+  return name_incoming();
+}
+
+Result<void> LogStore::name_incoming() {
+  auto files = std::exchange(incoming_, {});
+  for (auto& file : files) {
+    if (auto done = make_durable(std::move(file.fd), file.path); !done) return done;
+  }
+  for (const auto& file : files) {
+    if (auto done = name(file); !done) return done;
+  }
+  return {};
+}
+
+Result<void> LogStore::name(const Incoming& file) {
+  const std::filesystem::path relative = tile_path(file.id);
   const auto path = directory_ / relative;
   touched_.insert(relative.parent_path());
-  if (::renameat2(AT_FDCWD, incoming.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0) return {};
+  if (::renameat2(AT_FDCWD, file.path.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0) return {};
   if (errno != EEXIST) {
     const int err = errno;
     known_.clear();
     return failed(err, "rename into place", path);
   }
+  const auto ours = read_file(file.path, kMaxBundleBytes);
+  if (!ours) return ours.error();
   const auto there = read_file(path, kMaxBundleBytes);
   if (!there) return there.error();
   // Equal ones are replaced too: whoever wrote this one may have failed to make it durable.
-  if (id.width == kTileWidth && !std::ranges::equal(as_bytes(*there), bytes)) {
+  if (file.id.width == kTileWidth && *there != *ours) {
     return Error{Errc::corrupt, path.string() + " exists and holds something else than the log's records", relative.string(),
                  "the log and state.db tell two histories: put back the pair that belongs together, or: sanad log recover"};
   }
-  if (::rename(incoming.c_str(), path.c_str()) != 0) return failed(errno, "replace", path);
+  if (::rename(file.path.c_str(), path.c_str()) != 0) return failed(errno, "replace", path);
   return {};
 }
 
 Result<void> LogStore::sync() {
+  if (auto done = name_incoming(); !done) return done;
   for (const auto& relative : touched_) {
     if (auto done = sync_directory(relative); !done) return done;
   }
@@ -115,9 +157,12 @@ Result<void> LogStore::sync_directory(const std::filesystem::path& relative) {
 }
 
 Result<void> LogStore::replace(const std::filesystem::path& relative, std::string_view text) {
-  if (auto done = write_incoming(as_bytes(text), kFileMode); !done) return done;
+  const auto incoming = directory_ / kIncoming;
+  auto fd = write_incoming(incoming, as_bytes(text), kFileMode);
+  if (!fd) return std::move(fd).error();
+  if (auto done = make_durable(*std::move(fd), incoming); !done) return done;
   const auto path = directory_ / relative;
-  if (::rename((directory_ / kIncoming).c_str(), path.c_str()) != 0) return failed(errno, "rename into place", path);
+  if (::rename(incoming.c_str(), path.c_str()) != 0) return failed(errno, "rename into place", path);
   // The name left the log's own directory, and came into this one.
   if (!relative.parent_path().empty()) {
     if (auto done = sync_directory(relative.parent_path()); !done) return done;

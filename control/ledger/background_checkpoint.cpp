@@ -69,12 +69,21 @@ class BackgroundCheckpoint::Run {
       if (!database_) open();
       const int rc = sqlite3_wal_checkpoint_v2(database_->getHandle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
       // BUSY: another process checkpoints; the next run gets it.
-      if (rc == SQLITE_OK || rc == SQLITE_BUSY) return std::nullopt;
-      throw SQLite::Exception(database_->getHandle(), rc);
+      if (rc != SQLITE_OK && rc != SQLITE_BUSY) throw SQLite::Exception(database_->getHandle(), rc);
+      sync_moved();
+      return std::nullopt;
     } catch (const SQLite::Exception& e) {
       database_.reset();
       return Failure{e.getExtendedErrorCode(), e.what()};
     }
+  }
+
+  // SQLite syncs the database only when all of the log has been moved: with everybody waiting, and for all runs before that.
+  void sync_moved() {
+    sqlite3_file* file = nullptr;
+    int rc = sqlite3_file_control(database_->getHandle(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    if (rc == SQLITE_OK) rc = file->pMethods->xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+    if (rc != SQLITE_OK) throw SQLite::Exception("couldn't sync what was moved into the database", rc);
   }
 
   void open() {

@@ -110,7 +110,7 @@ class Ledger::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  void push(Kind kind, Job job) {
+  void push(Kind kind, std::unique_ptr<Job> job) {
     const std::lock_guard lock(mutex_);
     if (kind == Kind::write) {
       ++writes_pushed_;
@@ -136,14 +136,14 @@ class Ledger::Impl {
  private:
   struct PendingRead {
     std::uint64_t after_writes = 0;  // jobs pushed before it, whose effects it must see
-    Job job;
+    std::unique_ptr<Job> job;
     bool purge = false;  // no question: see Ledger::purge()
   };
 
   void drain() {
     bool rested = false;
     for (;;) {
-      std::vector<Job> writes;
+      std::vector<std::unique_ptr<Job>> writes;
       bool idle = false;
       {
         const std::lock_guard lock(mutex_);
@@ -184,13 +184,13 @@ class Ledger::Impl {
     return out;
   }
 
-  void run_writes(std::vector<Job>& jobs) {
+  void run_writes(std::vector<std::unique_ptr<Job>>& jobs) {
     const BootTime now = sanad::now().boot;
     const bool may_try = !retry_at_ || now >= *retry_at_;
     if (may_try) ensure_open(now);
     if (!store_ || !may_try) {
       const Error error = unavailable("the ledger cannot be written: " + state().problem, hint_);
-      for (auto& job : jobs) job.finish(error);
+      for (auto& job : jobs) job->finish(error);
       return;
     }
     std::vector<std::optional<Error>> errors;
@@ -203,11 +203,11 @@ class Ledger::Impl {
       if (!run_together(jobs, errors)) {
         Query(*store_, "ROLLBACK").run();
         store_->forget_cached(first);
-        if (jobs.size() == 1) return jobs.front().finish(std::move(errors.front()));
+        if (jobs.size() == 1) return jobs.front()->finish(std::move(errors.front()));
         errors.clear();
         changes = sqlite3_total_changes(store_->database().getHandle());
         Query(*store_, "BEGIN IMMEDIATE").run();
-        for (auto& job : jobs) errors.push_back(run_in_savepoint(job));
+        for (auto& job : jobs) errors.push_back(run_in_savepoint(*job));
       }
       write_outbox(*store_, store_->next_index() - store_->appended().size(), store_->appended());
       Query(*store_, "COMMIT").run();
@@ -226,15 +226,15 @@ class Ledger::Impl {
       if (!state_.writable) log::info("the ledger can be written again");
       state_ = {true, {}, acknowledged_};
     }
-    for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].finish(std::move(errors[i]));
+    for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i]->finish(std::move(errors[i]));
     if (options_.on_commit && acknowledged_ > first) options_.on_commit(first, acknowledged_ - first);
   }
 
   // False: one of them had an error, and what it did cannot be told from what the others did. Savepoints would tell, but for each
   // of them SQLite keeps a copy of every page the next job touches, a third of the time a burst takes; errors are few.
-  bool run_together(std::vector<Job>& jobs, std::vector<std::optional<Error>>& errors) {
+  bool run_together(std::vector<std::unique_ptr<Job>>& jobs, std::vector<std::optional<Error>>& errors) {
     for (auto& job : jobs) {
-      errors.push_back(call_within_transaction(job));
+      errors.push_back(call_within_transaction(*job));
       if (errors.back()) return false;
     }
     return true;
@@ -277,9 +277,9 @@ class Ledger::Impl {
     if (!retry_at_ || now >= *retry_at_) ensure_open(now);
     for (auto& read : reads) {
       if (store_) {
-        read.job.finish(read.purge ? purge() : run_read(read.job));
+        read.job->finish(read.purge ? purge() : run_read(*read.job));
       } else {
-        read.job.finish(unavailable("the ledger cannot be read: " + state().problem, hint_));
+        read.job->finish(unavailable("the ledger cannot be read: " + state().problem, hint_));
       }
     }
   }
@@ -325,10 +325,10 @@ class Ledger::Impl {
     return error;
   }
 
-  void fail(std::vector<Job>& jobs, int code, const std::string& message) {
+  void fail(std::vector<std::unique_ptr<Job>>& jobs, int code, const std::string& message) {
     give_up(code, message);
     const Error error = unavailable("couldn't commit: " + message, hint_);
-    for (auto& job : jobs) job.finish(error);
+    for (auto& job : jobs) job->finish(error);
   }
 
   // Trusts nothing any more: closes the database, and opens it again from what the disk has.
@@ -467,12 +467,12 @@ class Ledger::Impl {
   RecentLeaves recent_;
 
   mutable std::mutex mutex_;
-  std::deque<Job> writes_;           // guarded by mutex_
-  std::deque<PendingRead> reads_;    // guarded by mutex_
-  std::uint64_t writes_pushed_ = 0;  // guarded by mutex_
-  bool drain_posted_ = false;        // guarded by mutex_
-  bool closing_ = false;             // guarded by mutex_
-  LedgerState state_;                // guarded by mutex_
+  std::deque<std::unique_ptr<Job>> writes_;  // guarded by mutex_
+  std::deque<PendingRead> reads_;            // guarded by mutex_
+  std::uint64_t writes_pushed_ = 0;          // guarded by mutex_
+  bool drain_posted_ = false;                // guarded by mutex_
+  bool closing_ = false;                     // guarded by mutex_
+  LedgerState state_;                        // guarded by mutex_
 
   // Storage thread only, once it runs.
   UniqueFd scrubbed_;  // the database file, for purge(); before store_: closed after it
@@ -505,18 +505,27 @@ Result<std::unique_ptr<Ledger>> Ledger::open(const std::filesystem::path& path, 
   return std::unique_ptr<Ledger>(new Ledger(std::move(impl)));
 }
 
-void Ledger::push(Kind kind, Job job) { impl_->push(kind, std::move(job)); }
+void Ledger::push(Kind kind, std::unique_ptr<Job> job) { impl_->push(kind, std::move(job)); }
 
 std::vector<std::string> Ledger::take_recent_leaves(std::uint64_t from, std::size_t limit) {
   return impl_->recent().take(from, limit);
 }
 
 void Ledger::purge(std::function<void(Result<void>)> done) {
-  push(Kind::purge, Job{[](Transaction&) -> std::optional<Error> { return std::nullopt; },
-                        [done = std::move(done)](std::optional<Error> error) {
-                          if (error) return done(*std::move(error));
-                          done({});
-                        }});
+  // Never run: what is done is not of the database's rows.
+  class Purge final : public Job {
+   public:
+    explicit Purge(std::function<void(Result<void>)> done) : done_(std::move(done)) {}
+    std::optional<Error> run(Transaction& /*transaction*/) override { return std::nullopt; }
+    void finish(std::optional<Error> error) override {
+      if (error) return done_(*std::move(error));
+      done_({});
+    }
+
+   private:
+    std::function<void(Result<void>)> done_;
+  };
+  push(Kind::purge, std::make_unique<Purge>(std::move(done)));
 }
 
 LedgerState Ledger::state() const { return impl_->state(); }

@@ -25,7 +25,7 @@ namespace sanad::ledger {
 struct LedgerOptions {
   std::size_t max_batch = 512;  // jobs in one commit: twice as many gain little, and make the last of them wait twice as long
   // Of the write-ahead log: so much is moved into the database at a time, in the background; it begins anew when nobody waits.
-  std::uint64_t checkpoint_bytes = 16U << 20;
+  std::uint64_t checkpoint_bytes = 4U << 20;
   // ...or when it is this long (twice, where moving never comes near its end), and then everybody waits for the last of it and
   // two syncs. So seldom that fewer than one of a hundred changes does, even in a burst.
   std::uint64_t most_log_bytes = 128U << 20;
@@ -54,20 +54,21 @@ class Ledger final {
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;
 
-  // Any thread; never blocks on I/O. `job` runs on the storage thread in submission order: when it returns an error (or throws)
-  // its changes alone are undone. `done` runs on the storage thread once the commit is durable; it must be short and must not
-  // throw. `done` runs exactly once; `job` not at all when the ledger is not writable, and twice when another of the same commit
-  // had an error: the first run's changes are undone then, so it must not use up what it was given.
-  template <class T>
-  void submit(std::function<Result<T>(Transaction&)> job, std::function<void(Result<T>)> done) {
-    enqueue(Kind::write, std::move(job), std::move(done));
+  // Any thread; never blocks on I/O. `job` is called as Result<T>(Transaction&), `done` as void(Result<T>). `job` runs on the
+  // storage thread in submission order: when it returns an error (or throws) its changes alone are undone. `done` runs on the
+  // storage thread once the commit is durable; it must be short and must not throw. `done` runs exactly once; `job` not at all
+  // when the ledger is not writable, and twice when another of the same commit had an error: the first run's changes are undone
+  // then, so it must not use up what it was given.
+  template <class T, class Work, class Done>
+  void submit(Work job, Done done) {
+    push(Kind::write, std::make_unique<JobOf<T, Work, Done>>(std::move(job), std::move(done)));
   }
 
   // The same without a write transaction: sees every job submitted before it; a write inside is an error. Works while the ledger
   // is not writable, as long as the database can be opened.
-  template <class T>
-  void query(std::function<Result<T>(Transaction&)> job, std::function<void(Result<T>)> done) {
-    enqueue(Kind::read, std::move(job), std::move(done));
+  template <class T, class Work, class Done>
+  void query(Work job, Done done) {
+    push(Kind::read, std::make_unique<JobOf<T, Work, Done>>(std::move(job), std::move(done)));
   }
 
   // Any thread. The leaves of the latest commits from `from` on, without a gap, at most `limit`: handed over so that the
@@ -86,28 +87,39 @@ class Ledger final {
  private:
   enum class Kind { write, read, purge };
   // `run` gives the job's error, if any, and keeps its value; `finish` hands over the value, or the error it is given.
-  struct Job {
-    std::function<std::optional<Error>(Transaction&)> run;
-    std::function<void(std::optional<Error>)> finish;
+  class Job {
+   public:
+    Job() = default;
+    Job(const Job&) = delete;
+    Job& operator=(const Job&) = delete;
+    virtual ~Job() = default;
+    virtual std::optional<Error> run(Transaction& transaction) = 0;
+    virtual void finish(std::optional<Error> error) = 0;
+  };
+  // One piece of memory a job: it is made on one thread and freed on another.
+  template <class T, class Work, class Done>
+  class JobOf final : public Job {
+   public:
+    JobOf(Work work, Done done) : work_(std::move(work)), done_(std::move(done)) {}
+
+    std::optional<Error> run(Transaction& transaction) override {
+      result_.emplace(work_(transaction));
+      if (result_->has_error()) return result_->error();
+      return std::nullopt;
+    }
+    void finish(std::optional<Error> error) override {
+      if (error) return done_(Result<T>(*std::move(error)));
+      done_(*std::move(result_));
+    }
+
+   private:
+    Work work_;
+    Done done_;
+    std::optional<Result<T>> result_;
   };
   class Impl;
   explicit Ledger(std::unique_ptr<Impl> impl);
-  void push(Kind kind, Job job);
-
-  template <class T>
-  void enqueue(Kind kind, std::function<Result<T>(Transaction&)> job, std::function<void(Result<T>)> done) {
-    // Shared by the two closures of one job; std::function must be copyable.
-    auto slot = std::make_shared<std::optional<Result<T>>>();
-    push(kind, Job{[slot, job = std::move(job)](Transaction& tx) -> std::optional<Error> {
-                     slot->emplace(job(tx));
-                     if ((*slot)->has_error()) return (*slot)->error();
-                     return std::nullopt;
-                   },
-                   [slot, done = std::move(done)](std::optional<Error> error) {
-                     if (error) return done(Result<T>(*std::move(error)));
-                     done(std::move(**slot));
-                   }});
-  }
+  void push(Kind kind, std::unique_ptr<Job> job);
 
   std::unique_ptr<Impl> impl_;
 };

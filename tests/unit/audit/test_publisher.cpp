@@ -114,11 +114,11 @@ TEST(Publisher, TornAndMissingPartialsAreMadeAgain) {
     }
   }
   // What a killed process left half written.
-  overwrite(log.directory / ".incoming", "half");
+  overwrite(log.directory / ".incoming-7", "half");
   log.outbox.add(1);
   log.restart();
   ASSERT_TRUE(log.publish());
-  EXPECT_FALSE(fs::exists(log.directory / ".incoming"));
+  EXPECT_FALSE(fs::exists(log.directory / ".incoming-7"));
   ASSERT_NO_FATAL_FAILURE(log.check(521));
 }
 

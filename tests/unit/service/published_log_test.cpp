@@ -369,7 +369,8 @@ TEST_F(PublishedLogTest, TriesAgainWhatMayPass) {
   add(3);
   // Written, but with no place to go.
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(15);
-  while (!fs::exists(log_directory(state()) / ".incoming") && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+  while (!fs::exists(log_directory(state()) / ".incoming-0") && std::chrono::steady_clock::now() < until)
+    std::this_thread::yield();
   EXPECT_EQ(published(0), 1U);
   fs::remove(log_directory(state()) / "tile");
   fs::rename(state() / "aside", log_directory(state()) / "tile");
