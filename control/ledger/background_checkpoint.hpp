@@ -1,5 +1,5 @@
 #pragma once
-// Moves the write-ahead log into the database file while commits go on: with 16 MiB to move and two syncs to wait for, nobody
+// Moves the write-ahead log into the database file while commits go on: with megabytes to move and two syncs to wait for, nobody
 // should stand behind it. What is committed meanwhile stays in the log; the storage thread moves the rest itself when nobody
 // waits, or the log has become long (Store::checkpoint()), which is what lets SQLite begin the log anew.
 //
