@@ -52,15 +52,16 @@ class LogStore final {
   [[nodiscard]] const std::filesystem::path& directory() const { return directory_; }
 
  private:
-  explicit LogStore(std::filesystem::path directory) : directory_(std::move(directory)) {}
-  Result<void> make_directories(const std::filesystem::path& relative);
+  static constexpr std::size_t kOpenAtOnce = 64;
   // A file that is written and has no name of its own yet.
   struct Incoming {
     UniqueFd fd;
     std::filesystem::path path;
     TileId id;
   };
-  static constexpr std::size_t kOpenAtOnce = 64;
+
+  explicit LogStore(std::filesystem::path directory) : directory_(std::move(directory)) {}
+  Result<void> make_directories(const std::filesystem::path& relative);
   Result<UniqueFd> write_incoming(const std::filesystem::path& path, std::span<const std::uint8_t> bytes, mode_t mode);
   Result<void> name_incoming();
   Result<void> name(const Incoming& file);
@@ -70,9 +71,9 @@ class LogStore final {
   std::filesystem::path directory_;
   std::set<std::filesystem::path> known_;    // directories below that are there, relative
   std::set<std::filesystem::path> touched_;  // directories with names not yet durable, relative
-  std::vector<Incoming> incoming_;
-  std::optional<Error> broken_;  // the fsync that failed
-  std::string keys_text_;        // what write_keys() wrote
+  std::vector<Incoming> incoming_;           // what put() wrote since the last of them were named
+  std::optional<Error> broken_;              // the fsync that failed
+  std::string keys_text_;                    // what write_keys() wrote
 };
 
 }  // namespace sanad::audit

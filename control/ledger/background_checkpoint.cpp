@@ -70,8 +70,7 @@ class BackgroundCheckpoint::Run {
       const int rc = sqlite3_wal_checkpoint_v2(database_->getHandle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
       // BUSY: another process checkpoints; the next run gets it.
       if (rc != SQLITE_OK && rc != SQLITE_BUSY) throw SQLite::Exception(database_->getHandle(), rc);
-      sync_moved();
-      return std::nullopt;
+      return sync_moved();
     } catch (const SQLite::Exception& e) {
       database_.reset();
       return Failure{e.getExtendedErrorCode(), e.what()};
@@ -79,11 +78,13 @@ class BackgroundCheckpoint::Run {
   }
 
   // SQLite syncs the database only when all of the log has been moved: with everybody waiting, and for all runs before that.
-  void sync_moved() {
+  std::optional<Failure> sync_moved() {
     sqlite3_file* file = nullptr;
     int rc = sqlite3_file_control(database_->getHandle(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
     if (rc == SQLITE_OK) rc = file->pMethods->xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
-    if (rc != SQLITE_OK) throw SQLite::Exception("couldn't sync what was moved into the database", rc);
+    if (rc == SQLITE_OK) return std::nullopt;
+    database_.reset();
+    return Failure{rc, std::string("couldn't sync what was moved into the database: ") + sqlite3_errstr(rc)};
   }
 
   void open() {

@@ -3,8 +3,9 @@
 // should stand behind it. What is committed meanwhile stays in the log; the storage thread moves the rest itself when nobody
 // waits, or the log has become long (Store::checkpoint()), which is what lets SQLite begin the log anew.
 //
-// A connection of its own on a thread of its own. A failed sync leaves the moved pages counted as not moved (SQLite, "Write-Ahead
-// Logging", checkpointing): nothing is lost by it, but the disk is in doubt, so the ledger treats it like any other failure.
+// A connection of its own on a thread of its own. Each run syncs what it moved, so that the last has little left to sync. Should
+// a sync fail, nothing is lost: the pages stand in the log still. But the disk is in doubt, so the ledger treats it like any
+// other failure: it opens the database anew, which counts all of the log as not moved.
 
 #include <filesystem>
 #include <functional>

@@ -11,12 +11,12 @@
 #include <utility>
 #include <vector>
 
-#include "control/ledger/background_checkpoint.hpp"
 #include "control/ledger/outbox_rows.hpp"
 #include "control/ledger/page_scrub.hpp"
 #include "control/ledger/recent_leaves.hpp"
 #include "control/ledger/store.hpp"
 #include "control/ledger/wal_file.hpp"
+#include "control/ledger/wal_upkeep.hpp"
 #include "gateway/base/durable_file.hpp"
 #include "gateway/base/log.hpp"
 #include "gateway/base/unique_fd.hpp"
@@ -63,9 +63,6 @@ bool is_storage_fault(int sqlite_code) {
 
 Error unavailable(std::string problem, std::string hint) { return {Errc::unavailable, std::move(problem), {}, std::move(hint)}; }
 
-// Of the write-ahead log, by the storage thread while others wait: a few milliseconds.
-constexpr std::uint64_t kMovedHere = 2U << 20;
-
 // A storage fault on its way from a job to its batch.
 struct StorageFault {
   int code = 0;
@@ -80,7 +77,7 @@ class Ledger::Impl {
       : path_(std::move(path)),
         options_(std::move(options)),
         lock_(std::move(lock)),
-        checkpoint_(path_, options_.vfs, [this] { wake(); }) {}
+        upkeep_(path_, options_.vfs, {options_.checkpoint_bytes, options_.most_log_bytes}, [this] { wake(); }) {}
 
   Result<void> start() {
     // A process before us may have ended after a failed fsync: what the page cache has of the log need not be on the disk.
@@ -98,7 +95,7 @@ class Ledger::Impl {
       closing_ = true;
     }
     worker_.reset();  // runs what is queued
-    checkpoint_.stop();
+    upkeep_.stop();
     if (!store_) return;
     try {
       store_->checkpoint();
@@ -140,6 +137,8 @@ class Ledger::Impl {
     bool purge = false;  // no question: see Ledger::purge()
   };
 
+  enum class While { idle, others_wait };
+
   void drain() {
     bool rested = false;
     for (;;) {
@@ -161,14 +160,14 @@ class Ledger::Impl {
         writes_done_ += writes.size();
         run_writes(writes);
         settle_late(While::others_wait);
-        keep_log_short();
+        keep_log_short(While::others_wait);
       }
-      look_after_run();
+      look_after_upkeep();
       if (idle && settle_late(While::idle)) {
         rested = false;
-        keep_log_short();
+        keep_log_short(While::others_wait);
       } else if (idle) {
-        checkpoint_when_idle();
+        keep_log_short(While::idle);
       }
       run_reads(take_reads());
     }
@@ -285,8 +284,7 @@ class Ledger::Impl {
   }
 
   std::optional<Error> purge() {
-    checkpoint_.stop();  // two at a time refuse each other
-    moved_bytes_ = 0;
+    upkeep_.stop();
     try {
       if (!store_->empty_log()) {
         return unavailable("another program is reading state.db: its write-ahead log cannot be overwritten now",
@@ -335,8 +333,7 @@ class Ledger::Impl {
   void give_up(int code, const std::string& message) {
     log::error("the ledger failed: {}", message);
     hint_ = hint_for(code);
-    checkpoint_.stop();
-    moved_bytes_ = 0;
+    upkeep_.stop();
     store_.reset();
     {
       const std::lock_guard lock(mutex_);
@@ -389,7 +386,6 @@ class Ledger::Impl {
   }
 
   // What a burst has left to do, when nobody waits or too much is left. True: something was done.
-  enum class While { idle, others_wait };
   bool settle_late(While when) {
     {
       const std::lock_guard lock(mutex_);
@@ -422,42 +418,17 @@ class Ledger::Impl {
     return true;
   }
 
-  // After writing only: where another process reads, nothing helps, and trying again at once would not end.
-  void keep_log_short() {
-    const std::uint64_t bytes = store_ ? store_->uncheckpointed_bytes() : 0;
-    if (bytes < moved_bytes_) moved_bytes_ = 0;  // it began anew
-    // Never two at a time: SQLite before 3.51.3 can lose pages when one begins while the other's end lets the log begin anew
-    // (https://sqlite.org/wal.html#walresetbug). The log waits for the one under way.
-    if (checkpoint_.running()) return;
-    const std::uint64_t left = bytes - moved_bytes_;
-    const bool long_enough = bytes >= options_.most_log_bytes;
-    // Run after run in the background, each shorter than the last, until what is left is no more than a commit or two.
-    if (long_enough && (left <= kMovedHere || bytes >= 2 * options_.most_log_bytes)) {
-      checkpoint_here();
-    } else if ((long_enough || left >= options_.checkpoint_bytes) && checkpoint_.start()) {
-      moved_bytes_ = bytes;
-    }
-  }
-
-  // Nobody waits: the moment to let the log begin anew.
-  void checkpoint_when_idle() {
-    if (store_ && !checkpoint_.running() && store_->uncheckpointed_bytes() >= options_.checkpoint_bytes) checkpoint_here();
-  }
-
-  void look_after_run() {
-    if (!checkpoint_.take_ended()) return;
-    if (auto failure = checkpoint_.take_failure()) give_up(failure->code, failure->message);
-  }
-
-  void checkpoint_here() {
+  void keep_log_short(While when) {
     if (!store_) return;
-    moved_bytes_ = store_->uncheckpointed_bytes();
     try {
-      store_->checkpoint();
-      if (store_->uncheckpointed_bytes() == 0) moved_bytes_ = 0;
+      when == While::idle ? upkeep_.when_idle(*store_) : upkeep_.after_writing(*store_);
     } catch (const SQLite::Exception& e) {
       give_up(e.getExtendedErrorCode(), e.what());
     }
+  }
+
+  void look_after_upkeep() {
+    if (auto failure = upkeep_.look_after()) give_up(failure->code, failure->message);
   }
 
   const std::filesystem::path path_;
@@ -483,8 +454,7 @@ class Ledger::Impl {
   BootTime settle_at_{};              // not before
   std::string hint_;
   bool lost_evidence_ = false;
-  std::uint64_t moved_bytes_ = 0;  // of the write-ahead log, by runs in the background since it began anew
-  BackgroundCheckpoint checkpoint_;
+  WalUpkeep upkeep_;
 
   std::unique_ptr<Worker> worker_;
 };

@@ -101,8 +101,8 @@ void RetentionKeeper::every_minute() {
 // ---- Policy ----
 
 void RetentionKeeper::settle_policy(std::function<void()> then) {
-  gateway_.change<std::string>(  // the confirmation that it waits for, if any
-
+  // Answers with the confirmation that it waits for, if any.
+  gateway_.change<std::string>(
       [days = std::int64_t{gateway_.config().retention.sessions.count()}, by = gateway_.configured_by(),
        reporter = gateway_.reporter(),
        two = needs_second(gateway_.config(), config::GuardedAct::retention)](ledger::Transaction& txn) -> Result<std::string> {

@@ -223,5 +223,29 @@ TEST(Publisher, FullDisksAndMissingDirectoriesAreErrorsNotSignatures) {
   EXPECT_EQ(LogStore::open(log.directory / "no" / "such").error().code, Errc::not_found);
 }
 
+// More files than are open at a time, with a directory in the way of one in the middle: those before it have their names, those
+// behind it none, and nothing is signed until all have.
+TEST(Publisher, AFileThatCannotBeNamedAmongManyStopsTheSignatureAlone) {
+  TestLog log;
+  constexpr std::uint64_t kRecords = 40 * kTileWidth + 3;
+  log.outbox.add(kRecords);
+  const fs::path in_the_way = log.directory / "tile/entries/036";
+  fs::create_directories(in_the_way / "not a bundle");
+  const auto refused = log.publish();
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(log.outbox.notes.empty());
+  EXPECT_TRUE(fs::exists(log.directory / "tile/entries/031"));
+  EXPECT_FALSE(fs::exists(log.directory / "tile/entries/037"));
+  EXPECT_FALSE(fs::exists(log.directory / "checkpoint"));
+
+  fs::remove_all(in_the_way);
+  ASSERT_NO_FATAL_FAILURE(log.publish_all());
+  ASSERT_NO_FATAL_FAILURE(log.check(kRecords));
+  log.restart();
+  for (const auto& entry : fs::directory_iterator(log.directory)) {
+    EXPECT_FALSE(entry.path().filename().string().starts_with(".incoming")) << entry.path();
+  }
+}
+
 }  // namespace
 }  // namespace sanad::audit
