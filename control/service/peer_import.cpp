@@ -1,7 +1,5 @@
 #include "control/service/peer_import.hpp"
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <map>
@@ -9,6 +7,7 @@
 
 #include "control/service/gateway.hpp"
 #include "control/service/peer_addition.hpp"
+#include "gateway/base/memory.hpp"
 
 namespace sanad::service {
 namespace {
@@ -119,7 +118,7 @@ class Import : public std::enable_shared_from_this<Import> {
     gateway_.put_in_force(std::exchange(stored_, {}));
     gateway_.due_changed();
     // Behind the device's work, when the answer has been taken away: what so many lines needed goes back to the system.
-    gateway_.device().post([] { ::malloc_trim(0); });
+    gateway_.device().post(give_back_free_memory);
     done_(std::move(report_));
   }
 
