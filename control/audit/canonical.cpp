@@ -5,6 +5,8 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <charconv>
+#include <cstdint>
+#include <cstring>
 
 #include "control/audit/utf8.hpp"
 
@@ -40,6 +42,27 @@ void append_escaped(std::string& out, char c) {
       out += kHex[(static_cast<unsigned char>(c) >> 4) & 0xF];
       out += kHex[static_cast<unsigned char>(c) & 0xF];
   }
+}
+
+// How many bytes at the front stand for themselves: neither control characters, nor quotes or backslashes, nor beyond ASCII. Most
+// text is nothing else, so eight bytes are looked at at a time: a byte of `zero_in(word ^ pattern)` has its high bit set where
+// the word has that byte (or, above such a one, perhaps falsely: then the bytes are looked at one by one).
+std::size_t plain_prefix(std::string_view text) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kHigh = 0x8080808080808080;
+  const auto zero_in = [](std::uint64_t word) { return (word - kOnes) & ~word; };
+  std::size_t i = 0;
+  for (; i + 8 <= text.size(); i += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text.data() + i, 8);
+    const std::uint64_t below_space = word - kOnes * 0x20;
+    if (((below_space | word | zero_in(word ^ kOnes * '"') | zero_in(word ^ kOnes * '\\')) & kHigh) != 0) break;
+  }
+  for (; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\') break;
+  }
+  return i;
 }
 
 // UTF-8 sorts as UTF-16 does, but for one case: code points above U+FFFF are surrogates (0xD800...) in UTF-16 and so come before
@@ -86,12 +109,9 @@ Result<void> append_array(std::string& out, const boost::json::array& array) {
 Result<void> append_canonical_string(std::string& out, std::string_view text) {
   out += '"';
   std::size_t plain_from = 0;
-  std::size_t i = 0;
+  std::size_t i = plain_prefix(text);
   while (i < text.size()) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
-      ++i;
-    } else if (c >= 0x80) {
+    if (static_cast<unsigned char>(text[i]) >= 0x80) {
       const std::size_t length = utf8_length(text.substr(i));
       if (length == 0) return Error{Errc::invalid_argument, "text is not UTF-8"};
       i += length;
@@ -100,6 +120,7 @@ Result<void> append_canonical_string(std::string& out, std::string_view text) {
       append_escaped(out, text[i]);
       plain_from = ++i;
     }
+    i += plain_prefix(text.substr(i));
   }
   out.append(text, plain_from);
   out += '"';

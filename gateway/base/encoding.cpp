@@ -21,9 +21,13 @@ std::string encode64(std::span<const std::uint8_t> in, std::string_view alphabet
   out.reserve((in.size() + 2) / 3 * 4 + 1);  // nothing of a key is left in a smaller buffer, nor by a caller's line feed
   out.resize(in.size() / 3 * 4);
   std::size_t i = 0;
-  for (auto to = out.begin(); to != out.end(); i += 3) {
+  const char* const digits = alphabet.data();
+  for (char *to = out.data(), *const end = to + out.size(); to != end; to += 4, i += 3) {
     const std::uint32_t v = (std::uint32_t{in[i]} << 16) | (std::uint32_t{in[i + 1]} << 8) | in[i + 2];
-    for (const int shift : {18, 12, 6, 0}) *to++ = alphabet[(v >> shift) & 63U];
+    to[0] = digits[v >> 18];
+    to[1] = digits[(v >> 12) & 63U];
+    to[2] = digits[(v >> 6) & 63U];
+    to[3] = digits[v & 63U];
   }
   const std::size_t rest = in.size() - i;
   if (rest == 0) return out;
