@@ -24,7 +24,9 @@ std::string new_salt(const FillRandom& random) {
 FillRandom system_random() { return fill_random; }
 
 Result<std::string> disclosure_text(const Disclosure& disclosure) {
-  std::string json = "[";
+  std::string json;
+  json.reserve(disclosure.salt.size() + disclosure.name.size() + disclosure.value_json.size() + 16);
+  json += '[';
   if (auto done = append_canonical_string(json, disclosure.salt); !done) return std::move(done).error();
   json += ',';
   if (auto done = append_canonical_string(json, disclosure.name); !done) return std::move(done).error();
@@ -71,9 +73,8 @@ Result<PreparedLeaf> prepare_leaf(const EventDraft& draft, const FillRandom& ran
   return leaf;
 }
 
-Result<std::string> finish_leaf(const PreparedLeaf& leaf, const LeafHead& head) {
-  std::string out;
-  out.reserve(leaf.before_epoch.size() + leaf.before_index.size() + leaf.before_time.size() + 72);
+Result<void> finish_leaf(std::string& out, const PreparedLeaf& leaf, const LeafHead& head) {
+  const std::size_t before = out.size();
   out += leaf.before_epoch;
   out += std::to_string(head.epoch);
   out += leaf.before_index;
@@ -81,19 +82,19 @@ Result<std::string> finish_leaf(const PreparedLeaf& leaf, const LeafHead& head) 
   out += leaf.before_time;
   out += std::to_string(head.time.ms());
   out += R"(,"v":1})";
-  if (out.size() > kMaxLeafBytes) {
-    return Error{Errc::invalid_argument, "the event makes a leaf of " + std::to_string(out.size()) +
+  if (const std::size_t size = out.size() - before; size > kMaxLeafBytes) {
+    return Error{Errc::invalid_argument, "the event makes a leaf of " + std::to_string(size) +
                                              " bytes; the most a log entry holds is " + std::to_string(kMaxLeafBytes)};
   }
-  return out;
+  return {};
 }
 
 Result<Leaf> make_leaf(const LeafHead& head, const EventDraft& draft, const FillRandom& random) {
   auto prepared = prepare_leaf(draft, random);
   if (!prepared) return std::move(prepared).error();
-  auto bytes = finish_leaf(*prepared, head);
-  if (!bytes) return std::move(bytes).error();
-  return Leaf{*std::move(bytes), std::move(prepared->disclosures)};
+  std::string bytes;
+  if (auto done = finish_leaf(bytes, *prepared, head); !done) return std::move(done).error();
+  return Leaf{std::move(bytes), std::move(prepared->disclosures)};
 }
 
 }  // namespace sanad::audit

@@ -50,7 +50,8 @@ struct PreparedLeaf {
 // (so its order tells nothing) and empty when nothing is personal.
 // Errors: invalid_argument (not canonical; longer than kMaxLeafBytes).
 Result<PreparedLeaf> prepare_leaf(const EventDraft& draft, const FillRandom& random);
-Result<std::string> finish_leaf(const PreparedLeaf& leaf, const LeafHead& head);
+// Appends the finished leaf; on an error `out` may hold a part of it.
+Result<void> finish_leaf(std::string& out, const PreparedLeaf& leaf, const LeafHead& head);
 // Both in one.
 Result<Leaf> make_leaf(const LeafHead& head, const EventDraft& draft, const FillRandom& random);
 

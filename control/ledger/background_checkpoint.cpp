@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "control/ledger/joined_wal.hpp"
+#include "gateway/base/thread_priority.hpp"
 #include "gateway/base/worker.hpp"
 
 namespace sanad::ledger {
@@ -15,7 +16,9 @@ namespace sanad::ledger {
 class BackgroundCheckpoint::Run {
  public:
   Run(std::filesystem::path path, std::string vfs, std::function<void()> ended)
-      : path_(std::move(path)), vfs_(std::move(vfs)), ended_(std::move(ended)), worker_("checkpoint") {}
+      : path_(std::move(path)), vfs_(std::move(vfs)), ended_(std::move(ended)), worker_("checkpoint") {
+    worker_.post(run_behind_others);
+  }
 
   bool start() {
     {

@@ -3,15 +3,9 @@
 #include <algorithm>
 
 #include "control/ledger/store.hpp"
+#include "gateway/base/encoding.hpp"
 
 namespace sanad::ledger {
-namespace {
-
-void insert_peer(Store& store, const std::string& peer_id, WallTime started, std::int64_t seq) {
-  Query(store, "INSERT INTO session_peers(peer_id, started, session) VALUES(?1, ?2, ?3)").bind(peer_id, started, seq).run();
-}
-
-}  // namespace
 
 bool LateIndexes::leave_out(Store& store, Range& range, std::int64_t row) {
   if (range.has(row)) return true;
@@ -36,24 +30,47 @@ void LateIndexes::write(Store& store, const Range& range) {
   }
 }
 
-void LateIndexes::session_added(Store& store, std::int64_t seq, const SessionRecord& session) {
-  if (!leave_out(store, ranges(store).sessions, seq)) return insert_peer(store, session.peer_id, session.started, seq);
-  if (!newest_) return;
-  auto& newest = newest_->try_emplace(session.peer_id, session.started).first->second;
-  newest = std::max(newest, session.started);
+void LateIndexes::added(Store& store, const WaitingRows& rows) {
+  sessions_added(store, rows.sessions);
+  endpoints_added(store, rows.endpoints);
+  disclosures_added(store, rows.disclosures);
 }
 
-void LateIndexes::endpoint_added(Store& store, std::int64_t seq, const SessionEndpoint& endpoint) {
-  if (ranges(store).sessions.has(seq)) return;
-  const AddressKey address(endpoint.address.address);
-  Query(store, "INSERT INTO session_addresses(address, session, leaf_index) VALUES(?1, ?2, ?3)")
-      .bind(std::span<const std::uint8_t>(address), seq, endpoint.evidence)
-      .run();
+void LateIndexes::sessions_added(Store& store, const NewRows& rows) {
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    const std::int64_t seq = rows.integer(row, SessionColumn::seq);
+    const bool late = leave_out(store, ranges(store).sessions, seq);
+    if (late && !newest_) continue;
+    const WallTime started{rows.integer(row, SessionColumn::started)};
+    const std::string peer_id(rows.bytes(rows.cell(row, SessionColumn::peer_id)));
+    if (late) {
+      auto& newest = newest_->try_emplace(peer_id, started).first->second;
+      newest = std::max(newest, started);
+    } else {
+      Query(store, "INSERT INTO session_peers(peer_id, started, session) VALUES(?1, ?2, ?3)").bind(peer_id, started, seq).run();
+    }
+  }
 }
 
-void LateIndexes::disclosures_added(Store& store, std::uint64_t leaf_index, const std::string& owner_id) {
-  if (owner_id.empty() || leave_out(store, ranges(store).disclosures, static_cast<std::int64_t>(leaf_index))) return;
-  Query(store, "INSERT INTO disclosure_owners(owner_id, leaf_index) VALUES(?1, ?2)").bind(owner_id, leaf_index).run();
+void LateIndexes::endpoints_added(Store& store, const NewRows& rows) {
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    const std::int64_t session = rows.integer(row, EndpointColumn::session);
+    if (ranges(store).sessions.has(session)) continue;
+    const auto address = as_bytes(rows.bytes(rows.cell(row, EndpointColumn::address)));
+    Query(store, "INSERT INTO session_addresses(address, session, leaf_index) VALUES(?1, ?2, ?3)")
+        .bind(address, session, rows.integer(row, EndpointColumn::leaf_index))
+        .run();
+  }
+}
+
+void LateIndexes::disclosures_added(Store& store, const NewRows& rows) {
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    const std::int64_t leaf_index = rows.integer(row, DisclosureColumn::leaf_index);
+    const auto& owner = rows.cell(row, DisclosureColumn::owner_id);
+    if (owner.size == 0 || leave_out(store, ranges(store).disclosures, leaf_index)) continue;
+    const std::string owner_id(rows.bytes(owner));
+    Query(store, "INSERT INTO disclosure_owners(owner_id, leaf_index) VALUES(?1, ?2)").bind(owner_id, leaf_index).run();
+  }
 }
 
 LateIndexes::Ranges& LateIndexes::ranges(Store& store) {
@@ -75,6 +92,7 @@ void LateIndexes::begin_commit() {
 }
 
 std::optional<WallTime> LateIndexes::newest_of(Store& store, const std::string& peer_id) {
+  store.put_in_new_rows();  // they change what is looked at here
   const Range& late = ranges(store).sessions;
   if (late.empty()) return std::nullopt;
   if (!newest_) {

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <utility>
@@ -93,6 +95,7 @@ class Ledger::Impl {
     {
       const std::lock_guard lock(mutex_);
       closing_ = true;
+      pause_.notify_one();
     }
     worker_.reset();  // runs what is queued
     upkeep_.stop();
@@ -116,6 +119,7 @@ class Ledger::Impl {
       reads_.push_back({writes_pushed_, std::move(job), kind == Kind::purge});
     }
     if (!std::exchange(drain_posted_, true)) worker_->post([this] { drain(); });
+    if (pausing_) pause_.notify_one();
   }
 
   void wake() {
@@ -145,8 +149,9 @@ class Ledger::Impl {
       std::vector<std::unique_ptr<Job>> writes;
       bool idle = false;
       {
-        const std::lock_guard lock(mutex_);
-        idle = writes_.empty() && reads_.empty();
+        std::unique_lock lock(mutex_);
+        pause(lock);
+        idle = nothing_waits();
         if (idle && rested) {
           drain_posted_ = false;
           return;
@@ -171,6 +176,15 @@ class Ledger::Impl {
       }
       run_reads(take_reads());
     }
+  }
+
+  bool nothing_waits() const { return writes_.empty() && reads_.empty(); }
+
+  // Within a burst, waits for its next jobs: what is done when nobody waits takes longer than the pauses between them.
+  void pause(std::unique_lock<std::mutex>& lock) {
+    pausing_ = true;
+    pause_.wait_until(lock, burst_until_, [this] { return !nothing_waits() || closing_; });
+    pausing_ = false;
   }
 
   std::vector<PendingRead> take_reads() {
@@ -200,13 +214,19 @@ class Ledger::Impl {
       Query(*store_, "BEGIN IMMEDIATE").run();
       store_->late().begin_commit();
       if (!run_together(jobs, errors)) {
-        Query(*store_, "ROLLBACK").run();
-        store_->forget_cached(first);
-        if (jobs.size() == 1) return jobs.front()->finish(std::move(errors.front()));
+        store_->roll_back("ROLLBACK", first);
+        // `internal` may be a statement that failed for a row put in late; careful, the job is told where it can be dealt with.
+        const bool its_own = jobs.size() == 1 && errors.front() && errors.front()->code != Errc::internal;
+        if (its_own) return jobs.front()->finish(std::move(errors.front()));
         errors.clear();
         changes = sqlite3_total_changes(store_->database().getHandle());
         Query(*store_, "BEGIN IMMEDIATE").run();
-        for (auto& job : jobs) errors.push_back(run_in_savepoint(*job));
+        run_one_by_one(jobs, errors);
+        if (std::all_of(errors.begin(), errors.end(), [](const auto& error) { return error.has_value(); })) {
+          store_->roll_back("ROLLBACK", first);
+          for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i]->finish(std::move(errors[i]));
+          return;
+        }
       }
       write_outbox(*store_, store_->next_index() - store_->appended().size(), store_->appended());
       Query(*store_, "COMMIT").run();
@@ -217,6 +237,7 @@ class Ledger::Impl {
     }
     acknowledged_ = store_->next_index();
     const std::uint64_t appended = store_->appended().size();
+    if (appended > LateIndexes::kAtOnce) burst_until_ = std::chrono::steady_clock::now() + kPause;
     recent_.add(acknowledged_ - appended, store_->take_appended());
     // A commit of nothing is no proof that the disk takes anything.
     if (changes != sqlite3_total_changes(store_->database().getHandle())) {
@@ -236,7 +257,19 @@ class Ledger::Impl {
       errors.push_back(call_within_transaction(*job));
       if (errors.back()) return false;
     }
+    try {
+      store_->put_in_new_rows();
+    } catch (const SQLite::Exception& e) {
+      if (is_storage_fault(e.getErrorCode())) throw;
+      return false;
+    }
     return true;
+  }
+
+  void run_one_by_one(std::vector<std::unique_ptr<Job>>& jobs, std::vector<std::optional<Error>>& errors) {
+    store_->set_careful(true);
+    for (auto& job : jobs) errors.push_back(run_in_savepoint(*job));
+    store_->set_careful(false);
   }
 
   // The job's error, if it had one; its changes are undone then. Throws StorageFault when the whole batch is in doubt.
@@ -244,10 +277,7 @@ class Ledger::Impl {
     const std::uint64_t index = store_->next_index();
     Query(*store_, "SAVEPOINT job").run();
     std::optional<Error> error = call_within_transaction(job);
-    if (error) {
-      Query(*store_, "ROLLBACK TO job").run();
-      store_->forget_cached(index);
-    }
+    if (error) store_->roll_back("ROLLBACK TO job", index);
     Query(*store_, "RELEASE job").run();
     return error;
   }
@@ -261,7 +291,9 @@ class Ledger::Impl {
   std::optional<Error> call(Job& job) {
     try {
       Transaction transaction(*store_, sanad::now());
-      return job.run(transaction);
+      std::optional<Error> error = job.run(transaction);
+      if (store_->careful() && !error) store_->put_in_new_rows();
+      return error;
     } catch (const SQLite::Exception& e) {
       if (is_storage_fault(e.getErrorCode())) throw StorageFault{e.getExtendedErrorCode(), e.what()};
       return Error{Errc::internal, std::string("a statement of the ledger failed: ") + e.what()};
@@ -313,7 +345,9 @@ class Ledger::Impl {
       error = unavailable(std::string("couldn't read the ledger: ") + e.what(), hint_for(e.getErrorCode()));
     }
     try {
-      const bool wrote = store_->next_index() != index || store_->writing();
+      const bool wrote =
+          store_->next_index() != index || store_->new_rows_wait() || store_->writing() || store_->transaction_lost();
+      store_->drop_new_rows();
       if (!store_->transaction_lost()) Query(*store_, "ROLLBACK").run();
       if (wrote) store_->forget_cached(index);
       if (wrote && !error) error = Error{Errc::internal, "a query wrote; nothing of it is kept"};
@@ -443,7 +477,9 @@ class Ledger::Impl {
   std::uint64_t writes_pushed_ = 0;          // guarded by mutex_
   bool drain_posted_ = false;                // guarded by mutex_
   bool closing_ = false;                     // guarded by mutex_
-  LedgerState state_;                        // guarded by mutex_
+  bool pausing_ = false;                     // guarded by mutex_
+  std::condition_variable pause_;
+  LedgerState state_;  // guarded by mutex_
 
   // Storage thread only, once it runs.
   UniqueFd scrubbed_;  // the database file, for purge(); before store_: closed after it
@@ -452,6 +488,8 @@ class Ledger::Impl {
   std::uint64_t acknowledged_ = 0;    // leaves that someone was told are durable
   std::optional<BootTime> retry_at_;  // set while not writable
   BootTime settle_at_{};              // not before
+  static constexpr std::chrono::milliseconds kPause{50};
+  std::chrono::steady_clock::time_point burst_until_;  // when the burst is over, unless more comes
   std::string hint_;
   bool lost_evidence_ = false;
   WalUpkeep upkeep_;

@@ -57,8 +57,8 @@ class Ledger final {
   // Any thread; never blocks on I/O. `job` is called as Result<T>(Transaction&), `done` as void(Result<T>). `job` runs on the
   // storage thread in submission order: when it returns an error (or throws) its changes alone are undone. `done` runs on the
   // storage thread once the commit is durable; it must be short and must not throw. `done` runs exactly once; `job` not at all
-  // when the ledger is not writable, and twice when another of the same commit had an error: the first run's changes are undone
-  // then, so it must not use up what it was given.
+  // when the ledger is not writable, and twice when it or another of the same commit had an error: the first run's changes are
+  // undone then, so it must not use up what it was given.
   template <class T, class Work, class Done>
   void submit(Work job, Done done) {
     push(Kind::write, std::make_unique<JobOf<T, Work, Done>>(std::move(job), std::move(done)));
@@ -73,7 +73,7 @@ class Ledger final {
 
   // Any thread. The leaves of the latest commits from `from` on, without a gap, at most `limit`: handed over so that the
   // publisher need not read what was just written. Those below and those given are forgotten. Empty when `from` is not among the
-  // kept (16 MiB at most): then they are in the database, until they are dropped.
+  // kept (about 64 MiB at most): then they are in the database, until they are dropped.
   std::vector<std::string> take_recent_leaves(std::uint64_t from, std::size_t limit);
 
   // Overwrites what deleted rows have left behind: older pages in the write-ahead log, unused bytes inside pages. Sees every job

@@ -8,19 +8,13 @@
 namespace sanad::ledger {
 namespace {
 
-// Leaves are canonical JSON, which holds no raw line feed; a row of one leaf is that leaf, whatever it is.
-constexpr char kBetween = '\n';
-
-void write_row(Store& store, std::uint64_t first, std::uint64_t count, const std::string& text) {
-  Query(store, "INSERT INTO outbox(first_leaf, leaves, text) VALUES(?1, ?2, ?3)").bind(first, count, as_bytes(text)).run();
-}
-
 class Row {
  public:
   Row(std::string_view text, std::uint64_t count) : rest_(text), left_(count) {}
 
   std::string_view next() {
-    const std::size_t end = left_ == 1 ? rest_.size() : rest_.find(kBetween);
+    // A row of one leaf is that leaf, whatever it is.
+    const std::size_t end = left_ == 1 ? rest_.size() : rest_.find(LeafRun::kBetween);
     if (end == std::string_view::npos) throw std::runtime_error("a row of the outbox has fewer records than it says");
     const std::string_view leaf = rest_.substr(0, end);
     rest_.remove_prefix(std::min(rest_.size(), end + 1));
@@ -35,24 +29,13 @@ class Row {
 
 }  // namespace
 
-void write_outbox(Store& store, std::uint64_t first, std::span<const std::string> leaves) {
+void write_outbox(Store& store, std::uint64_t first, const LeafRun& leaves) {
   for (std::size_t at = 0; at < leaves.size();) {
     std::size_t count = 1;
-    std::size_t bytes = leaves[at].size();
-    for (; at + count < leaves.size() && count < kOutboxRowLeaves && bytes < kOutboxRowBytes; ++count) {
-      bytes += 1 + leaves[at + count].size();
-    }
-    if (count == 1) {
-      write_row(store, first + at, count, leaves[at]);
-    } else {
-      std::string text;
-      text.reserve(bytes);
-      for (const auto& leaf : leaves.subspan(at, count)) {
-        if (!text.empty()) text += kBetween;
-        text += leaf;
-      }
-      write_row(store, first + at, count, text);
-    }
+    while (at + count < leaves.size() && count < kOutboxRowLeaves && leaves.text(at, count).size() < kOutboxRowBytes) ++count;
+    Query(store, "INSERT INTO outbox(first_leaf, leaves, text) VALUES(?1, ?2, ?3)")
+        .bind(first + at, count, as_bytes(leaves.text(at, count)))
+        .run();
     at += count;
   }
 }

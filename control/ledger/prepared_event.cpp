@@ -7,6 +7,8 @@
 namespace sanad::ledger {
 namespace {
 
+constexpr std::size_t kUsualItemBytes = 80;  // salt, name and value with what stands around them
+
 Result<void> append_item(std::string& items, const audit::Disclosure& disclosure) {
   items += items.empty() ? "[[" : ",[";
   if (auto done = audit::append_canonical_string(items, disclosure.salt); !done) return done;
@@ -28,7 +30,10 @@ Result<PreparedEvent> prepare(const audit::EventDraft& draft) {
   for (const auto& disclosure : out.leaf.disclosures) {
     auto row = std::find_if(out.personal.begin(), out.personal.end(),
                             [&](const auto& known) { return known.owner_id == disclosure.owner_id; });
-    if (row == out.personal.end()) row = out.personal.insert(row, {disclosure.owner_id, {}});
+    if (row == out.personal.end()) {
+      row = out.personal.insert(row, {disclosure.owner_id, {}});
+      row->items.reserve(kUsualItemBytes * out.leaf.disclosures.size());
+    }
     if (auto done = append_item(row->items, disclosure); !done) return std::move(done).error();
   }
   for (auto& row : out.personal) row.items += ']';

@@ -1,42 +1,61 @@
 #include "control/ledger/recent_leaves.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace sanad::ledger {
 
-void RecentLeaves::add(std::uint64_t first, std::vector<std::string> leaves) {
+void RecentLeaves::add(std::uint64_t first, LeafRun leaves) {
   if (leaves.empty()) return;
   const std::lock_guard lock(mutex_);
-  if (first != first_ + leaves_.size()) {
-    leaves_.clear();
-    first_ = first;
+  if (first != next_) {
+    runs_.clear();
     bytes_ = 0;
   }
-  for (auto& leaf : leaves) {
-    bytes_ += leaf.size();
-    leaves_.push_back(std::move(leaf));
+  if (runs_.empty()) {
+    first_ = first;
+    skipped_ = 0;
   }
-  while (bytes_ > most_bytes_) forget_first();
+  next_ = first + leaves.size();
+  bytes_ += leaves.bytes();
+  runs_.push_back(std::make_shared<const LeafRun>(std::move(leaves)));
+  while (bytes_ > most_bytes_) forget_first_run();
 }
 
 std::vector<std::string> RecentLeaves::take(std::uint64_t from, std::size_t limit) {
   std::vector<std::string> out;
-  const std::lock_guard lock(mutex_);
-  if (from < first_) return out;
-  while (!leaves_.empty() && first_ < from) forget_first();
-  while (!leaves_.empty() && out.size() < limit) {
-    out.push_back(std::move(leaves_.front()));
-    bytes_ -= out.back().size();
-    leaves_.pop_front();
-    ++first_;
+  for (const Part& part : take_parts(from, limit)) {
+    for (std::size_t i = part.from; i < part.to; ++i) out.emplace_back((*part.run)[i]);
   }
   return out;
 }
 
-void RecentLeaves::forget_first() {
-  bytes_ -= leaves_.front().size();
-  leaves_.pop_front();
-  ++first_;
+std::vector<RecentLeaves::Part> RecentLeaves::take_parts(std::uint64_t from, std::size_t limit) {
+  std::vector<Part> parts;
+  const std::lock_guard lock(mutex_);
+  if (from < first_) return parts;
+  while (!runs_.empty() && limit > 0) {
+    const auto& run = runs_.front();
+    skip(std::min<std::uint64_t>(from - std::min(from, first_), run->size() - skipped_));
+    const std::size_t count = std::min(limit, run->size() - skipped_);
+    if (count > 0) parts.push_back({run, skipped_, skipped_ + count});
+    limit -= count;
+    skip(count);
+    if (skipped_ == run->size()) forget_first_run();
+  }
+  return parts;
+}
+
+void RecentLeaves::skip(std::size_t count) {
+  skipped_ += count;
+  first_ += count;
+}
+
+void RecentLeaves::forget_first_run() {
+  first_ += runs_.front()->size() - skipped_;
+  skipped_ = 0;
+  bytes_ -= runs_.front()->bytes();
+  runs_.pop_front();
 }
 
 }  // namespace sanad::ledger

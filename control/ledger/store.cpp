@@ -89,6 +89,9 @@ void Store::configure() {
   sqlite3* const handle = database_.getHandle();
   sqlite3_create_function_v2(handle, "base64_key", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, nullptr, base64_key, nullptr, nullptr,
                              nullptr);
+  for (NewRows* rows : new_rows_.all()) {
+    if (const int rc = rows->attach(handle); rc != SQLITE_OK) throw SQLite::Exception(handle, rc);
+  }
   sqlite3_wal_hook(
       handle,
       [](void* pages, sqlite3*, const char*, int in_log) {
@@ -103,7 +106,8 @@ void Store::configure() {
   sqlite3_file_control(handle, "main", SQLITE_FCNTL_PERSIST_WAL, &persist);
 }
 
-SQLite::Statement& Store::prepared(const char* sql) {
+SQLite::Statement& Store::prepared(const char* sql, Reads reads) {
+  put_in_new_rows(reads);
   auto& slot = statements_[sql];
   if (!slot) slot = std::make_unique<SQLite::Statement>(database_, sql);
   return *slot;
@@ -114,18 +118,51 @@ bool Store::transaction_lost() const { return sqlite3_get_autocommit(database_.g
 bool Store::writing() const { return sqlite3_txn_state(database_.getHandle(), "main") == SQLITE_TXN_WRITE; }
 
 void Store::forget_cached(std::uint64_t next_index) {
-  appended_.resize(appended_.size() - std::min<std::size_t>(appended_.size(), next_index_ - next_index));
+  appended_.cut(appended_.size() - std::min<std::size_t>(appended_.size(), next_index_ - next_index));
   next_index_ = next_index;
   epoch_.reset();
   pools_.clear();
   live_peers_.reset();
+  next_session_.reset();
   late_.forget();
+}
+
+void Store::roll_back(const char* sql, std::uint64_t next_index) {
+  drop_new_rows();
+  Query(*this, sql).run();
+  forget_cached(next_index);
+}
+
+void Store::put_in_waiting() {
+  // Whatever fails: the transaction is rolled back then, and nothing of it is to be tried again.
+  struct Done {
+    Store& store;
+    ~Done() {
+      store.drop_new_rows();
+      store.putting_in_ = false;
+    }
+  };
+  const Done done{*this};
+  putting_in_ = true;
+  for (const NewRows* rows : new_rows_.all()) {
+    if (rows->size() > 0) Query(*this, rows->insert()).run();
+  }
+  late_.added(*this, new_rows_);
+}
+
+std::int64_t Store::take_session_seq() {
+  if (!next_session_) {
+    Query query(*this, "SELECT ifnull(max(seq), 0) + 1 FROM sessions");
+    query.step();
+    next_session_ = query.integer(0);
+  }
+  return (*next_session_)++;
 }
 
 std::uint64_t Store::epoch() {
   if (!epoch_) {
     epoch_ = 1;
-    Query query(*this, "SELECT value FROM meta WHERE key = 'log_epoch'");
+    Query query(*this, "SELECT value FROM meta WHERE key = 'log_epoch'", Reads::others);
     if (query.step()) {
       const std::string text = query.text(0);
       std::uint64_t value = 0;

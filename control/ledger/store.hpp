@@ -18,21 +18,31 @@
 #include "control/audit/leaf.hpp"
 #include "control/ledger/address_pool.hpp"
 #include "control/ledger/late_indexes.hpp"
+#include "control/ledger/leaf_run.hpp"
 #include "control/ledger/opaque_id.hpp"
+#include "control/ledger/waiting_rows.hpp"
 #include "gateway/base/clock.hpp"
 #include "gateway/base/ip.hpp"
 #include "gateway/base/result.hpp"
 
 namespace sanad::ledger {
 
+// Which tables a statement reads or changes, of those that new rows wait for: a burst of events, each of which looks up a peer,
+// shall not put in each row alone. Unsure: all.
+enum class Reads : std::uint8_t { all, sessions, others };  // sessions: with their endpoints; others: none of the three
+
 class Store final {
  public:
   // Opens or creates, sets the pragmas, migrates, and reads where the log ends. `vfs` empty = the system's.
   static Result<std::unique_ptr<Store>> open(const std::filesystem::path& path, const std::string& vfs);
 
-  // `sql` is a literal or lives as long as the program: it is the cache's key.
-  SQLite::Statement& prepared(const char* sql);
-  SQLite::Database& database() { return database_; }
+  // `sql` is a literal or lives as long as the program: it is the cache's key. Puts in what new rows wait and could matter to the
+  // statement; database() puts in all.
+  SQLite::Statement& prepared(const char* sql, Reads reads);
+  SQLite::Database& database() {
+    put_in_new_rows();
+    return database_;
+  }
   // SQLite has rolled the transaction back by itself (disk full, I/O error).
   [[nodiscard]] bool transaction_lost() const;
   // The transaction that is open has written something.
@@ -40,11 +50,34 @@ class Store final {
 
   // After any rollback: what was cached may describe undone changes.
   void forget_cached(std::uint64_t next_index);
+  // Drops the new rows that wait, runs the rollback, forgets what was cached.
+  void roll_back(const char* sql, std::uint64_t next_index);
+
+  // To be put in by whoever next wants a statement, and before the commit.
+  WaitingRows& new_rows() { return new_rows_; }
+  void put_in_new_rows(Reads reads = Reads::all) {
+    if (putting_in_ || reads == Reads::others) return;
+    if (reads == Reads::all ? new_rows_wait() : new_rows_.sessions.size() + new_rows_.endpoints.size() > 0) put_in_waiting();
+  }
+  [[nodiscard]] bool new_rows_wait() const {
+    return new_rows_.sessions.size() + new_rows_.endpoints.size() + new_rows_.disclosures.size() > 0;
+  }
+  void drop_new_rows() {
+    for (NewRows* rows : new_rows_.all()) rows->clear();
+  }
+  // The next session's row.
+  std::int64_t take_session_seq();
+  // Each job's errors are to be its own: what could fail late is looked at beforehand.
+  [[nodiscard]] bool careful() const { return careful_; }
+  void set_careful(bool careful) { careful_ = careful; }
 
   // The leaves appended in this transaction, the last one at next_index() - 1; they go into the outbox before it commits.
-  [[nodiscard]] const std::vector<std::string>& appended() const { return appended_; }
-  void keep_appended(std::string leaf) { appended_.push_back(std::move(leaf)); }
-  std::vector<std::string> take_appended() { return std::exchange(appended_, {}); }
+  LeafRun& appended() { return appended_; }
+  LeafRun take_appended() {
+    LeafRun next;
+    next.reserve(appended_);
+    return std::exchange(appended_, std::move(next));
+  }
 
   [[nodiscard]] std::uint64_t next_index() const { return next_index_; }
   std::uint64_t take_index() { return next_index_++; }
@@ -79,17 +112,22 @@ class Store final {
  private:
   static constexpr std::uint64_t kPageBytes = 4096;
   void configure();
+  void put_in_waiting();
 
+  WaitingRows new_rows_;  // before database_, which reads them
+  bool putting_in_ = false;
+  bool careful_ = false;
   SQLite::Database database_;
   std::unordered_map<const char*, std::unique_ptr<SQLite::Statement>> statements_;  // after database_: closed before it
   std::uint64_t next_index_ = 0;
-  std::vector<std::string> appended_;
+  LeafRun appended_;
   std::optional<std::uint64_t> epoch_;
   std::uint64_t uncheckpointed_pages_ = 0;
   audit::FillRandom random_;
   OpaqueIds ids_;
   std::map<PoolKey, PoolCursor> pools_;
   std::optional<LiveByInterface> live_peers_;
+  std::optional<std::int64_t> next_session_;
   LateIndexes late_;
 };
 
@@ -97,7 +135,7 @@ class Store final {
 // outlive the Query.
 class Query final {
  public:
-  Query(Store& store, const char* sql) : statement_(store.prepared(sql)) {}
+  Query(Store& store, const char* sql, Reads reads = Reads::all) : statement_(store.prepared(sql, reads)) {}
   explicit Query(SQLite::Statement& statement) : statement_(statement) {}
   Query(const Query&) = delete;
   Query& operator=(const Query&) = delete;
@@ -105,9 +143,15 @@ class Query final {
 
   template <class... Values>
   Query& bind(const Values&... values) {
-    (put(values), ...);
+    (put_value(*this, values), ...);
     return *this;
   }
+  void put_integer(std::int64_t value) { statement_.bind(++bound_, value); }
+  void put_text(const std::string& value) { statement_.bindNoCopy(++bound_, value); }
+  void put_blob(std::span<const std::uint8_t> value) {
+    statement_.bindNoCopy(++bound_, value.data(), static_cast<int>(value.size()));
+  }
+  void put_null() { statement_.bind(++bound_); }
   bool step() { return statement_.executeStep(); }
   // For statements without rows; the number of rows changed.
   int run() { return statement_.exec(); }
@@ -123,18 +167,6 @@ class Query final {
   [[nodiscard]] IpAddress address(int column) const;
 
  private:
-  void put(std::int64_t value) { statement_.bind(++bound_, value); }
-  void put(std::uint64_t value) { statement_.bind(++bound_, static_cast<std::int64_t>(value)); }
-  void put(std::uint32_t value) { statement_.bind(++bound_, value); }
-  void put(std::uint16_t value) { statement_.bind(++bound_, static_cast<std::uint32_t>(value)); }
-  void put(std::int32_t value) { statement_.bind(++bound_, value); }
-  void put(bool value) { statement_.bind(++bound_, value ? 1 : 0); }
-  void put(const std::string& value) { statement_.bindNoCopy(++bound_, value); }
-  void put(std::span<const std::uint8_t> value) { statement_.bindNoCopy(++bound_, value.data(), static_cast<int>(value.size())); }
-  void put(WallTime value) { put(value.ns); }
-  void put(const std::optional<WallTime>& value) { value ? put(*value) : put(nullptr); }
-  void put(std::nullptr_t) { statement_.bind(++bound_); }
-
   SQLite::Statement& statement_;
   int bound_ = 0;
 };

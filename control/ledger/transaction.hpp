@@ -116,6 +116,8 @@ class Transaction final {
   std::optional<Holding> who_held(const IpAddress& inner, WallTime when);
 
   // ---- Sessions ----
+  // conflict: a session with this id exists. Told to the job when it is run again: rows are put in together, with those of the
+  // whole commit or when a statement asks for them, and one that is there already makes all jobs run again, each alone.
   Result<void> open_session(const SessionRecord& session);
   Result<void> move_session(const sessions::SessionId& id, const SessionEndpoint& endpoint);
   Result<void> close_session(const sessions::SessionId& id, const SessionEnd& end, const SessionFigures& figures);

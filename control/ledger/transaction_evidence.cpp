@@ -23,10 +23,7 @@ Result<void> Transaction::atomically(const std::function<Result<void>()>& part) 
   const std::uint64_t index = store_.next_index();
   Query(store_, "SAVEPOINT part").run();
   auto done = part();
-  if (!done) {
-    Query(store_, "ROLLBACK TO part").run();
-    store_.forget_cached(index);
-  }
+  if (!done) store_.roll_back("ROLLBACK TO part", index);
   Query(store_, "RELEASE part").run();
   return done;
 }
@@ -39,16 +36,12 @@ Result<std::uint64_t> Transaction::append(const audit::EventDraft& draft) {
 
 Result<std::uint64_t> Transaction::append(const PreparedEvent& event) {
   const std::uint64_t index = store_.next_index();
-  auto leaf = audit::finish_leaf(event.leaf, {index, now_.wall, store_.epoch()});
-  if (!leaf) return std::move(leaf).error();
-  for (const auto& row : event.personal) {
-    Query(store_, "INSERT INTO disclosures(leaf_index, owner_id, items) VALUES(?1, ?2, ?3)")
-        .bind(index, row.owner_id, row.items)
-        .run();
-    store_.late().disclosures_added(store_, index, row.owner_id);
-  }
-  store_.keep_appended(*std::move(leaf));
-  return store_.take_index();
+  const audit::LeafHead head{index, now_.wall, store_.epoch()};
+  const auto finish = [&](std::string& out) { return audit::finish_leaf(out, event.leaf, head); };
+  if (auto done = store_.appended().add_with(finish); !done) return std::move(done).error();
+  store_.take_index();
+  for (const auto& row : event.personal) store_.new_rows().disclosures.add(index, row.owner_id, row.items);
+  return index;
 }
 
 std::uint64_t Transaction::next_index() const { return store_.next_index(); }

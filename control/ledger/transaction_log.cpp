@@ -10,7 +10,7 @@ namespace sanad::ledger {
 namespace {
 
 // What was appended is written when the batch ends: it would follow what another log begins with.
-Result<void> nothing_appended(const Store& store) {
+Result<void> nothing_appended(Store& store) {
   if (store.appended().empty()) return {};
   return Error{Errc::internal, "records were appended in the same commit in which another log is taken up"};
 }
@@ -88,7 +88,11 @@ Result<void> Transaction::adopt_log(const AdoptedLog& log) {
   }
   if (auto alone = nothing_appended(store_); !alone) return alone;
   Query(store_, "DELETE FROM outbox").run();
-  for (const auto& leaf : log.pending) write_outbox(store_, leaf.index, {&leaf.bytes, 1});
+  for (const auto& leaf : log.pending) {
+    LeafRun alone;
+    alone.add(leaf.bytes);
+    write_outbox(store_, leaf.index, alone);
+  }
   Query(store_, "DELETE FROM log_keys").run();
   for (const auto& key : log.keys) {
     Query(store_, "INSERT INTO log_keys(epoch, vkey) VALUES(?1, ?2)").bind(key.epoch, key.vkey).run();

@@ -230,7 +230,7 @@ Result<void> Transaction::mark_on_device(const std::string& id, bool on_device) 
 
 std::optional<PeerRecord> Transaction::find_peer(const std::string& id) {
   static const std::string kSql = kSelectPeer + "WHERE p.id = ?1";
-  Query query(store_, kSql.c_str());
+  Query query(store_, kSql.c_str(), Reads::others);
   query.bind(id);
   return one_peer(query);
 }
@@ -241,14 +241,14 @@ std::optional<PeerRecord> Transaction::find_peer_by_name(const std::string& name
   static const std::string kSql = kSelectPeer + "WHERE o.handle = ?1 AND p.device = ?2 AND p.revoked IS NULL";
   const std::string handle = name.substr(0, slash);
   const std::string device = name.substr(slash + 1);
-  Query query(store_, kSql.c_str());
+  Query query(store_, kSql.c_str(), Reads::others);
   query.bind(handle, device);
   return one_peer(query);
 }
 
 std::optional<PeerRecord> Transaction::find_peer_by_key(const wg::PublicKey& key) {
   static const std::string kSql = kSelectPeer + "WHERE p.public_key = ?1 AND (p.revoked IS NULL OR p.on_device = 1)";
-  Query query(store_, kSql.c_str());
+  Query query(store_, kSql.c_str(), Reads::others);
   query.bind(key.bytes());
   return one_peer(query);
 }

@@ -24,7 +24,8 @@ Error no_such_session() { return {Errc::not_found, "there is no such session"}; 
 
 std::vector<SessionEndpoint> read_endpoints(Store& store, std::int64_t seq) {
   std::vector<SessionEndpoint> out;
-  Query query(store, "SELECT address, port, since, leaf_index FROM session_endpoints WHERE session = ?1 ORDER BY leaf_index");
+  Query query(store, "SELECT address, port, since, leaf_index FROM session_endpoints WHERE session = ?1 ORDER BY leaf_index",
+              Reads::sessions);
   query.bind(seq);
   while (query.step()) {
     out.push_back({{query.address(0), static_cast<std::uint16_t>(query.integer(1))}, query.time(2), query.counter(3)});
@@ -65,7 +66,7 @@ SessionRecord read_session(Store& store, const Query& row) {
 }
 
 std::optional<std::int64_t> sequence_of(Store& store, const sessions::SessionId& id) {
-  Query query(store, "SELECT seq FROM sessions WHERE id = ?1");
+  Query query(store, "SELECT seq FROM sessions WHERE id = ?1", Reads::sessions);
   query.bind(id);
   if (!query.step()) return std::nullopt;
   return query.integer(0);
@@ -73,10 +74,8 @@ std::optional<std::int64_t> sequence_of(Store& store, const sessions::SessionId&
 
 void insert_endpoint(Store& store, std::int64_t seq, const SessionEndpoint& endpoint) {
   const AddressKey address(endpoint.address.address);
-  Query(store, "INSERT INTO session_endpoints(session, leaf_index, address, port, since) VALUES(?1, ?2, ?3, ?4, ?5)")
-      .bind(seq, endpoint.evidence, std::span<const std::uint8_t>(address), endpoint.address.port, endpoint.since)
-      .run();
-  store.late().endpoint_added(store, seq, endpoint);
+  store.new_rows().endpoints.add(seq, endpoint.evidence, std::span<const std::uint8_t>(address), endpoint.address.port,
+                                 endpoint.since);
 }
 
 // Newest first: the page after a cursor holds what started before it, ties broken by row.
@@ -131,27 +130,15 @@ std::string page_sql(const SessionFilter& filter) {
 }  // namespace
 
 Result<void> Transaction::open_session(const SessionRecord& session) {
-  const std::string inner = join_prefixes(session.inner);
+  // Otherwise the table's own constraint tells it later, and the commit is made again with care.
+  if (store_.careful() && sequence_of(store_, session.id)) return Error{Errc::conflict, "a session with this id exists"};
+  const std::int64_t seq = store_.take_session_seq();
   const auto& figures = session.figures;
-  const int added =
-      Query(
-          store_,
-          "INSERT INTO sessions(id, peer_id, owner_id, interface, inner_prefixes, started, started_not_before, "
-          "started_not_after, "
-          "rx, tx, "
-          "uncertain_rx, uncertain_tx, handshakes, moves, figures_as_of, figures_from_checkpoint, opened_leaf, base_rx, base_tx, "
-          "incarnation, boot_id, device_identity) "
-          "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22) ON "
-          "CONFLICT(id) DO NOTHING")
-          .bind(session.id, session.peer_id, session.owner_id, session.interface, inner, session.started,
-                session.started_bounds.not_before, session.started_bounds.not_after, figures.traffic.rx, figures.traffic.tx,
-                figures.uncertain.rx, figures.uncertain.tx, figures.handshakes, figures.moves, figures.as_of,
-                figures.from_checkpoint, session.opened_evidence, session.base.rx, session.base.tx, session.incarnation,
-                session.boot_id, session.device_identity)
-          .run();
-  if (added == 0) return Error{Errc::conflict, "a session with this id exists"};
-  const std::int64_t seq = store_.database().getLastInsertRowid();
-  store_.late().session_added(store_, seq, session);
+  store_.new_rows().sessions.add(
+      seq, session.id, session.peer_id, session.owner_id, session.interface, join_prefixes(session.inner), session.started,
+      session.started_bounds.not_before, session.started_bounds.not_after, figures.traffic.rx, figures.traffic.tx,
+      figures.uncertain.rx, figures.uncertain.tx, figures.handshakes, figures.moves, figures.as_of, figures.from_checkpoint,
+      session.opened_evidence, session.base.rx, session.base.tx, session.incarnation, session.boot_id, session.device_identity);
   for (const auto& endpoint : session.endpoints) insert_endpoint(store_, seq, endpoint);
   return {};
 }
@@ -160,7 +147,7 @@ Result<void> Transaction::move_session(const sessions::SessionId& id, const Sess
   const auto seq = sequence_of(store_, id);
   if (!seq) return no_such_session();
   insert_endpoint(store_, *seq, endpoint);
-  Query(store_, "UPDATE sessions SET moves = moves + 1 WHERE seq = ?1").bind(*seq).run();
+  Query(store_, "UPDATE sessions SET moves = moves + 1 WHERE seq = ?1", Reads::sessions).bind(*seq).run();
   return {};
 }
 
@@ -169,7 +156,8 @@ Result<void> Transaction::close_session(const sessions::SessionId& id, const Ses
       Query(store_,
             "UPDATE sessions SET ended = ?2, ended_not_before = ?3, ended_not_after = ?4, reason = ?5, end_inferred = ?6, "
             "closed_leaf = ?7, rx = ?8, tx = ?9, uncertain_rx = ?10, uncertain_tx = ?11, handshakes = ?12, moves = ?13, "
-            "figures_as_of = ?14, figures_from_checkpoint = ?15 WHERE id = ?1 AND ended IS NULL")
+            "figures_as_of = ?14, figures_from_checkpoint = ?15 WHERE id = ?1 AND ended IS NULL",
+            Reads::sessions)
           .bind(id, end.at, end.bounds.not_before, end.bounds.not_after, static_cast<std::int32_t>(end.reason), end.inferred,
                 end.evidence, figures.traffic.rx, figures.traffic.tx, figures.uncertain.rx, figures.uncertain.tx,
                 figures.handshakes, figures.moves, figures.as_of, figures.from_checkpoint)
@@ -183,7 +171,8 @@ Result<void> Transaction::checkpoint_session(const sessions::SessionId& id, cons
   const int changed =
       Query(store_,
             "UPDATE sessions SET rx = ?2, tx = ?3, uncertain_rx = ?4, uncertain_tx = ?5, handshakes = ?6, moves = ?7, "
-            "figures_as_of = ?8, figures_from_checkpoint = ?9 WHERE id = ?1 AND ended IS NULL")
+            "figures_as_of = ?8, figures_from_checkpoint = ?9 WHERE id = ?1 AND ended IS NULL",
+            Reads::sessions)
           .bind(id, figures.traffic.rx, figures.traffic.tx, figures.uncertain.rx, figures.uncertain.tx, figures.handshakes,
                 figures.moves, figures.as_of, figures.from_checkpoint)
           .run();
@@ -193,7 +182,7 @@ Result<void> Transaction::checkpoint_session(const sessions::SessionId& id, cons
 
 std::optional<SessionRecord> Transaction::find_session(const sessions::SessionId& id) {
   static const std::string kSql = kSelectSession + "WHERE s.id = ?1";
-  Query query(store_, kSql.c_str());
+  Query query(store_, kSql.c_str(), Reads::sessions);
   query.bind(id);
   if (!query.step()) return std::nullopt;
   return read_session(store_, query);
@@ -273,7 +262,8 @@ void Transaction::put_baseline(const std::string& interface, const sessions::Bas
       store_,
       "INSERT OR REPLACE INTO baselines(interface, public_key, incarnation, handshake_sec, handshake_nsec, rx, tx, endpoint, "
       "sampled_boot, sampled_wall, session, started, base_rx, base_tx, last_handshake_boot, last_moved_boot, last_moved_wall, "
-      "handshakes, moves) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)");
+      "handshakes, moves) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+      Reads::others);
   query.bind(interface, b.peer.bytes(), b.incarnation, b.handshake.sec, b.handshake.nsec, b.counters.rx, b.counters.tx, endpoint,
              b.sampled.boot.ns, b.sampled.wall);
   if (b.open) {
@@ -286,7 +276,9 @@ void Transaction::put_baseline(const std::string& interface, const sessions::Bas
 }
 
 void Transaction::delete_baseline(const std::string& interface, const wg::PublicKey& peer) {
-  Query(store_, "DELETE FROM baselines WHERE interface = ?1 AND public_key = ?2").bind(interface, peer.bytes()).run();
+  Query(store_, "DELETE FROM baselines WHERE interface = ?1 AND public_key = ?2", Reads::others)
+      .bind(interface, peer.bytes())
+      .run();
 }
 
 std::vector<sessions::Baseline> Transaction::baselines(const std::string& interface) {

@@ -77,7 +77,7 @@ std::uint64_t Transaction::prune_answers(WallTime before) {
 }
 
 std::optional<std::string> Transaction::meta(const std::string& key) {
-  Query query(store_, "SELECT value FROM meta WHERE key = ?1");
+  Query query(store_, "SELECT value FROM meta WHERE key = ?1", Reads::others);
   query.bind(key);
   if (!query.step()) return std::nullopt;
   return query.text(0);
@@ -86,7 +86,7 @@ std::optional<std::string> Transaction::meta(const std::string& key) {
 void Transaction::forget_meta(const std::string& key) { Query(store_, "DELETE FROM meta WHERE key = ?1").bind(key).run(); }
 
 void Transaction::set_meta(const std::string& key, const std::string& value) {
-  Query(store_, "INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)").bind(key, value).run();
+  Query(store_, "INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)", Reads::others).bind(key, value).run();
   if (key == kMetaEpoch) store_.forget_epoch();
 }
 

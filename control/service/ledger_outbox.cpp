@@ -8,8 +8,9 @@
 namespace sanad::service {
 namespace {
 
-// A bundle of the largest records has 16 MiB; what is handed over at once stays in that order.
-constexpr std::size_t kManyBytes = 8U << 20;
+// Read from the database at once, for which whoever writes waits some milliseconds; a tile's width of records is read however
+// long they are, since the publisher asks for the whole of a partial one.
+constexpr std::size_t kManyBytes = 1U << 20;
 constexpr std::uint64_t kDropAtOnce = 2'048;
 
 // Each step asks for the next. What fails is dropped with the leaves of a later checkpoint.

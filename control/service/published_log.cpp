@@ -9,6 +9,7 @@
 #include "control/ledger/custody.hpp"
 #include "control/service/ledger_outbox.hpp"
 #include "gateway/base/log.hpp"
+#include "gateway/base/thread_priority.hpp"
 
 namespace sanad::service {
 namespace {
@@ -94,6 +95,7 @@ LogState PublishedLog::state() const {
 
 void PublishedLog::run() {
   pthread_setname_np(pthread_self(), "publisher");
+  run_behind_others();
   for (bool going = true; going;) {
     going = signal_.wait();
     change_keys();

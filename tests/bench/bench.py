@@ -114,6 +114,8 @@ class Bench:
             Figure("records alone while published", found["records_alone_per_s"], "events/s",
                    note=f"leaf and disclosures; answer p99 {found['records_alone_ack_p99_ms']:.1f} ms"),
             Figure("append while published", append, "events/s", least=50_000, note="session row, leaf, disclosures; 1,024 waiting"),
+            Figure("readings of 4,096 sessions that open", found["readings_events_per_s"], "events/s",
+                   note="the daemon's own way, all on the storage thread"),
             Figure("append: processor time of all threads", found["append_cpu_us"], "us an event"),
             Figure("append: of the ceiling", 100 * append / probe, "%", least=20),
             Figure("append: answer p50", found["ack_p50_ms"], "ms"),

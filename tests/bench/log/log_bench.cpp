@@ -16,6 +16,7 @@
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
+#include <future>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -26,6 +27,7 @@
 #include "control/audit/proof.hpp"
 #include "control/audit/publisher.hpp"
 #include "control/audit/verifier.hpp"
+#include "control/service/observation_record.hpp"
 #include "control/service/published_log.hpp"
 #include "gateway/base/durable_file.hpp"
 #include "gateway/base/unique_fd.hpp"
@@ -38,6 +40,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kWaiting = 1024;  // events that wait for their answer at a time
 constexpr std::size_t kEventBytes = 500;
+constexpr std::uint64_t kPeers = 4096;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -53,7 +56,7 @@ double percentile(std::vector<double>& values, double p) {
   return values.empty() ? 0 : values[static_cast<std::size_t>(p * static_cast<double>(values.size() - 1))];
 }
 
-// 4,096 people with a peer each take turns, in an order that is nobody's.
+// kPeers people with a peer each take turns, in an order that is nobody's.
 struct Turn {
   std::string peer_id;
   std::string owner_id;
@@ -62,7 +65,7 @@ struct Turn {
 };
 
 Turn turn(std::uint64_t number) {
-  const auto who = static_cast<std::uint32_t>(number % 4096 * 0x9E3779B9U);
+  const auto who = static_cast<std::uint32_t>(number % kPeers * 0x9E3779B9U);
   const std::string name = std::to_string(who % 100'000'000);
   const std::string padding(13 - name.size(), 'a');
   const std::array<std::uint8_t, 4> outer{198, static_cast<std::uint8_t>(18 + (who >> 31)), static_cast<std::uint8_t>(who >> 8),
@@ -214,6 +217,73 @@ Measured append(const std::filesystem::path& directory, double seconds, bool row
   return out;
 }
 
+wg::PublicKey key_of(std::uint64_t peer) {
+  std::array<std::uint8_t, wg::PublicKey::kSize> bytes{};
+  for (std::size_t i = 0; i < 8; ++i) bytes[i] = static_cast<std::uint8_t>(peer >> (8 * i));
+  return wg::PublicKey(bytes);
+}
+
+void add_peers(ledger::Ledger& ledger) {
+  std::promise<Result<void>> added;
+  ledger.submit<void>(
+      [](ledger::Transaction& txn) -> Result<void> {
+        for (std::uint64_t i = 0; i < kPeers; ++i) {
+          ledger::PeerRecord peer;
+          peer.interface = "wg0";
+          auto owner = txn.find_or_create_owner("Employee " + std::to_string(i), {}, {});
+          if (!owner) return owner.error();
+          peer.owner = *std::move(owner);
+          peer.device = "laptop";
+          peer.public_key = key_of(i);
+          auto address = txn.allocate({"wg0", IpPrefix::parse("10.0.0.0/8").value(), {}, std::chrono::hours{720}});
+          if (!address) return address.error();
+          peer.allowed_ips = {IpPrefix::host(*address)};
+          if (auto stored = txn.insert_peer(std::move(peer)); !stored) return stored.error();
+        }
+        return {};
+      },
+      [&added](Result<void> result) { added.set_value(std::move(result)); });
+  added.get_future().get().value();
+}
+
+// Readings in each of which all peers were heard of for the first time: the daemon's own way from what it saw to rows and
+// records, all of it on the storage thread, and with each peer's baseline.
+double readings(const std::filesystem::path& directory, double seconds) {
+  CommitSignal signal;
+  ledger::LedgerOptions options;
+  options.on_commit = [&signal](std::uint64_t, std::uint64_t) { signal.raise(); };
+  auto ledger = ledger::Ledger::open(directory / "state.db", std::move(options)).value();
+  auto log = PublishedLog::open(*ledger, signal, {directory, "bench-1"}).value();
+  add_peers(*ledger);
+  const RecordContext context{{"bench-1", {}, {}, {}}, "00000000-0000-0000-0000-000000000000", std::chrono::seconds{5}};
+  std::uint64_t events = 0;
+  const auto start = Clock::now();
+  while (seconds_since(start) < seconds) {
+    Observation seen;
+    seen.interface = "wg0";
+    seen.at = now();
+    for (std::uint64_t i = 0; i < kPeers; ++i) {
+      const Turn who = turn(i);
+      sessions::Opened opened;
+      opened.peer = key_of(i);
+      opened.session = sessions::new_session_id();
+      opened.start = seen.at.wall;
+      opened.bounds = {seen.at.wall, seen.at.wall};
+      opened.endpoint = Endpoint{who.outer, who.port};
+      seen.events.emplace_back(opened);
+      sessions::Baseline baseline;
+      baseline.peer = opened.peer;
+      seen.baselines.push_back(std::move(baseline));
+    }
+    std::promise<Result<void>> recorded;
+    ledger->submit<void>([&](ledger::Transaction& txn) { return record_observation(txn, seen, context); },
+                         [&recorded](Result<void> result) { recorded.set_value(std::move(result)); });
+    recorded.get_future().get().value();
+    events += kPeers;
+  }
+  return static_cast<double>(events) / seconds_since(start);
+}
+
 double verify(const std::filesystem::path& directory, unsigned threads) {
   audit::VerifyOptions options;
   options.threads = threads;
@@ -359,6 +429,8 @@ int run(const std::filesystem::path& parent, double seconds, std::uint64_t resta
   std::filesystem::create_directory(directory / "alone");
   const Measured alone = append(directory / "alone", seconds / 2, false);
   const Measured measured = append(directory, seconds, true);
+  std::filesystem::create_directory(directory / "readings");
+  out["readings_events_per_s"] = readings(directory / "readings", seconds / 4);
   out["probe_events_per_s"] = std::max(before, probe(directory, 2));
   out["sqlite_events_per_s"] = sqlite_alone(directory, 4);
   out["records_alone_per_s"] = alone.rate;

@@ -57,5 +57,30 @@ TEST(Canonical, RefusesWhatIsNotUtf8) {
   EXPECT_TRUE(append_canonical_string(out, "\xF4\x8F\xBF\xBF\xEE\x80\x80\xC2\x80"));
 }
 
+// The plain part of a text is looked at eight bytes at a time.
+TEST(Canonical, ACharacterIsEscapedWhereverItStands) {
+  for (int c = 0; c < 0x80; ++c) {
+    std::string alone;
+    ASSERT_TRUE(append_canonical_string(alone, std::string(1, static_cast<char>(c))));
+    const std::string escaped = alone.substr(1, alone.size() - 2);
+    EXPECT_EQ(escaped.size() > 1, c < 0x20 || c == '"' || c == '\\') << c;
+    for (std::size_t before = 0; before < 20; ++before) {
+      for (const char* after : {"", "b", "!#[]~ 0123456789", "\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f"}) {
+        std::string out;
+        ASSERT_TRUE(append_canonical_string(out, std::string(before, 'a') + static_cast<char>(c) + after));
+        EXPECT_EQ(out, '"' + std::string(before, 'a') + escaped + after + '"') << c << " after " << before;
+      }
+    }
+  }
+}
+
+TEST(Canonical, BrokenUtf8IsRefusedWhereverItStands) {
+  for (std::size_t before = 0; before < 20; ++before) {
+    std::string out;
+    EXPECT_FALSE(append_canonical_string(out, std::string(before, 'a') + "\x80" + "bcdefghijkl"));
+    EXPECT_TRUE(append_canonical_string(out, std::string(before, 'a') + "\u00e9" + "bcdefghijkl"));
+  }
+}
+
 }  // namespace
 }  // namespace sanad::audit

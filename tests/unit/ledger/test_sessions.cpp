@@ -36,11 +36,72 @@ SessionRecord session(std::uint8_t n, const PeerRecord& peer, WallTime started) 
 
 SessionEnd end(WallTime at) { return {at, {at - minutes{1}, at}, sessions::CloseReason::expired, true, 99}; }
 
+// The rows of a commit are put in together, which is when SQLite finds one that is there already.
+TEST_F(LedgerTest, ASessionIsOpenedOnceWhateverElseIsInTheCommit) {
+  PeerRecord peer;
+  must([&peer](Transaction& tx) {
+    peer = add_peer(tx, 1, {IpPrefix::parse("10.66.0.2/32").value()}).value();
+    ASSERT_TRUE(tx.open_session(session(1, peer, kNoon)));
+  });
+  std::promise<void> gate;
+  std::array<std::promise<Result<void>>, 3> answers;
+  ledger().submit<void>([&gate](Transaction&) -> Result<void> { return gate.get_future().wait(), Result<void>{}; },
+                        [](Result<void>) {});
+  const std::array<std::uint8_t, 3> ids{2, 1, 3};
+  for (std::size_t i = 0; i < 3; ++i) {
+    ledger().submit<void>([&peer, id = ids[i]](Transaction& tx) { return tx.open_session(session(id, peer, kNoon)); },
+                          [&answers, i](Result<void> result) { answers[i].set_value(std::move(result)); });
+  }
+  gate.set_value();
+  EXPECT_TRUE(answers[0].get_future().get());
+  EXPECT_EQ(answers[1].get_future().get().error().code, Errc::conflict);
+  EXPECT_TRUE(answers[2].get_future().get());
+  must([](Transaction& tx) { EXPECT_EQ(tx.open_sessions("wg0").size(), 3U); });
+}
+
+TEST_F(LedgerTest, AJobMayGoOnWhenItsSessionIsThereAlready) {
+  std::optional<Errc> second;
+  must([&second](Transaction& tx) {
+    const auto peer = add_peer(tx, 1, {IpPrefix::parse("10.66.0.2/32").value()}).value();
+    ASSERT_TRUE(tx.open_session(session(1, peer, kNoon)));
+    const auto again = tx.open_session(session(1, peer, kNoon));
+    if (!again) second = again.error().code;
+    tx.set_meta("went", "on");
+  });
+  EXPECT_EQ(second, Errc::conflict);
+  must([](Transaction& tx) {
+    EXPECT_EQ(tx.meta("went"), "on");
+    EXPECT_EQ(tx.open_sessions("wg0").size(), 1U);
+  });
+}
+
+TEST_F(LedgerTest, WhatIsUndoneTakesItsNewRowsAlong) {
+  must([](Transaction& tx) {
+    const auto peer = add_peer(tx, 1, {IpPrefix::parse("10.66.0.2/32").value()}).value();
+    ASSERT_TRUE(tx.open_session(session(1, peer, kNoon)));
+    EXPECT_FALSE(tx.atomically([&]() -> Result<void> {
+      EXPECT_TRUE(tx.open_session(session(2, peer, kNoon)));
+      return Error{Errc::conflict, "no"};
+    }));
+    ASSERT_TRUE(tx.open_session(session(3, peer, kNoon)));
+  });
+  const auto query = ask<void>(ledger(), [](Transaction& tx) -> Result<void> {
+    const auto peer = tx.peers({}, {}, 10).value().peers.at(0);
+    return tx.open_session(session(4, peer, kNoon));
+  });
+  EXPECT_EQ(query.error().code, Errc::internal);
+  must([](Transaction& tx) {
+    EXPECT_TRUE(tx.find_session(id(1)));
+    EXPECT_FALSE(tx.find_session(id(2)));
+    EXPECT_TRUE(tx.find_session(id(3)));
+    EXPECT_FALSE(tx.find_session(id(4)));
+  });
+}
+
 TEST_F(LedgerTest, ASessionComesBackAsItWasLived) {
   must([](Transaction& tx) {
     const auto peer = add_peer(tx, 1, {IpPrefix::parse("10.66.0.2/32").value()}).value();
     ASSERT_TRUE(tx.open_session(session(1, peer, kNoon)));
-    EXPECT_EQ(tx.open_session(session(1, peer, kNoon)).error().code, Errc::conflict);
     ASSERT_TRUE(tx.move_session(id(1), {endpoint("[2001:db8::1]:4000"), kNoon + minutes{1}, 5}));
     ASSERT_TRUE(tx.checkpoint_session(id(1), {{10, 20}, {}, 2, 1, kNoon + minutes{2}, false}));
     auto read = tx.find_session(id(1)).value();
