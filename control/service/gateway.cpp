@@ -15,6 +15,7 @@
 #include "gateway/base/durable_file.hpp"
 #include "gateway/base/encoding.hpp"
 #include "gateway/base/log.hpp"
+#include "gateway/base/memory.hpp"
 
 namespace sanad::service {
 namespace {
@@ -454,6 +455,7 @@ void Gateway::every_minute() {
     if (ec || stopping_) return;
     clock_watch_.look_at_sync();
     refusals_.settle();
+    device_.post(give_back_free_memory);  // malloc keeps what a burst or a large reading needed
     recorder_.record(1, [about = reporter()](ledger::Transaction& txn) { return warn_of_expiry(txn, about); });
     reload_material([this](Result<void> loaded) {
       if (!loaded) log::warn("{}", loaded.error().message);
