@@ -1,6 +1,7 @@
 #include "control/audit/canonical.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <boost/container/small_vector.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -44,27 +45,6 @@ void append_escaped(std::string& out, char c) {
   }
 }
 
-// How many bytes at the front stand for themselves: neither control characters, nor quotes or backslashes, nor beyond ASCII. Most
-// text is nothing else, so eight bytes are looked at at a time: a byte of `zero_in(word ^ pattern)` has its high bit set where
-// the word has that byte (or, above such a one, perhaps falsely: then the bytes are looked at one by one).
-std::size_t plain_prefix(std::string_view text) {
-  constexpr std::uint64_t kOnes = 0x0101010101010101;
-  constexpr std::uint64_t kHigh = 0x8080808080808080;
-  const auto zero_in = [](std::uint64_t word) { return (word - kOnes) & ~word; };
-  std::size_t i = 0;
-  for (; i + 8 <= text.size(); i += 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, text.data() + i, 8);
-    const std::uint64_t below_space = word - kOnes * 0x20;
-    if (((below_space | word | zero_in(word ^ kOnes * '"') | zero_in(word ^ kOnes * '\\')) & kHigh) != 0) break;
-  }
-  for (; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\') break;
-  }
-  return i;
-}
-
 // UTF-8 sorts as UTF-16 does, but for one case: code points above U+FFFF are surrogates (0xD800...) in UTF-16 and so come before
 // U+E000..U+FFFF, which UTF-8 puts first (lead bytes 0xEE, 0xEF against 0xF0...).
 bool utf16_less(std::string_view a, std::string_view b) {
@@ -105,6 +85,29 @@ Result<void> append_array(std::string& out, const boost::json::array& array) {
 }
 
 }  // namespace
+
+// Most text is plain, so eight bytes are looked at at a time. `zero_in(word ^ pattern)` has a byte's high bit set where the word
+// has that byte, and perhaps falsely above such a one; a borrow in `below_space` comes from a byte that is told already. So the
+// lowest high bit is always true, and it is the first byte's on machines that keep that one lowest.
+std::size_t plain_prefix(std::string_view text) {
+  static_assert(std::endian::native == std::endian::little);
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kHigh = 0x8080808080808080;
+  const auto zero_in = [](std::uint64_t word) { return (word - kOnes) & ~word; };
+  std::size_t i = 0;
+  for (; i + 8 <= text.size(); i += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text.data() + i, 8);
+    const std::uint64_t below_space = word - kOnes * 0x20;
+    const std::uint64_t found = (below_space | word | zero_in(word ^ kOnes * '"') | zero_in(word ^ kOnes * '\\')) & kHigh;
+    if (found != 0) return i + static_cast<std::size_t>(std::countr_zero(found)) / 8;
+  }
+  for (; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\') break;
+  }
+  return i;
+}
 
 Result<void> append_canonical_string(std::string& out, std::string_view text) {
   out += '"';

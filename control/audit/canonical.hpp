@@ -21,5 +21,7 @@ Result<void> append_canonical(std::string& out, const boost::json::value& value)
 Result<void> append_canonical(std::string& out, const boost::json::object& object);
 // `text` as a JSON string in quotes; must be UTF-8.
 Result<void> append_canonical_string(std::string& out, std::string_view text);
+// How many bytes at the front stand for themselves in a JSON string: not control characters, quotes or backslashes, and ASCII.
+std::size_t plain_prefix(std::string_view text);
 
 }  // namespace sanad::audit

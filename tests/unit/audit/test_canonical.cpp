@@ -74,6 +74,16 @@ TEST(Canonical, ACharacterIsEscapedWhereverItStands) {
   }
 }
 
+TEST(Canonical, PlainTextEndsWhereACharacterMustBeLookedAt) {
+  for (int c = 0; c < 0x100; ++c) {
+    const bool plain = c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+    for (std::size_t before = 0; before < 20; ++before) {
+      const std::string text = std::string(before, 'a') + static_cast<char>(c) + "\x21\x23\x5b\x5d\x7f ~!#";
+      EXPECT_EQ(plain_prefix(text), plain ? text.size() : before) << c << " after " << before;
+    }
+  }
+}
+
 TEST(Canonical, BrokenUtf8IsRefusedWhereverItStands) {
   for (std::size_t before = 0; before < 20; ++before) {
     std::string out;
