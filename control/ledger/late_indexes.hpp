@@ -25,10 +25,10 @@ class LateIndexes final {
   // Rows of a commit that go into the indexes at once: an admin's day never has more, so nothing is late then.
   static constexpr std::size_t kAtOnce = 32;
   // When so many are late, some are put in although others wait: as many as the peers of the largest device make when all come
-  // back, so that no such burst pays for it. Measured with half as many: 0.1 s for a question by peer, address or person, 0.35 s
-  // for the newest session of every peer.
+  // back, so that no such burst pays for it. Measured with half as many: 0.1 s for a question by peer, address or person (0.8 s
+  // when the rows have to come from the disk), 0.35 s for the newest session of every peer.
   static constexpr std::int64_t kMostLate = 1 << 20;
-  // Put in with one commit, for which a change waits: 15 to 25 ms on an emulated disk, measured.
+  // Put in with one commit, for which a change waits: 15 to 35 ms, seen on two cores.
   static constexpr std::int64_t kSettledAtOnce = 4096;
   // The range of late rows is written with room for so many that are to come.
   static constexpr std::int64_t kRoom = 256;

@@ -206,7 +206,7 @@ class Ledger::Impl {
       for (auto& job : jobs) job->finish(error);
       return;
     }
-    std::vector<std::optional<Error>> errors;
+    std::vector<std::optional<Error>> errors;  // of each job
     errors.reserve(jobs.size());
     const std::uint64_t first = store_->next_index();
     int changes = sqlite3_total_changes(store_->database().getHandle());
@@ -217,15 +217,14 @@ class Ledger::Impl {
         store_->roll_back("ROLLBACK", first);
         // `internal` may be a statement that failed for a row put in late; careful, the job is told where it can be dealt with.
         const bool its_own = jobs.size() == 1 && errors.front() && errors.front()->code != Errc::internal;
-        if (its_own) return jobs.front()->finish(std::move(errors.front()));
+        if (its_own) return finish(jobs, errors);
         errors.clear();
         changes = sqlite3_total_changes(store_->database().getHandle());
         Query(*store_, "BEGIN IMMEDIATE").run();
         run_one_by_one(jobs, errors);
         if (std::all_of(errors.begin(), errors.end(), [](const auto& error) { return error.has_value(); })) {
           store_->roll_back("ROLLBACK", first);
-          for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i]->finish(std::move(errors[i]));
-          return;
+          return finish(jobs, errors);
         }
       }
       write_outbox(*store_, store_->next_index() - store_->appended().size(), store_->appended());
@@ -246,8 +245,12 @@ class Ledger::Impl {
       if (!state_.writable) log::info("the ledger can be written again");
       state_ = {true, {}, acknowledged_};
     }
-    for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i]->finish(std::move(errors[i]));
+    finish(jobs, errors);
     if (options_.on_commit && acknowledged_ > first) options_.on_commit(first, acknowledged_ - first);
+  }
+
+  static void finish(std::vector<std::unique_ptr<Job>>& jobs, std::vector<std::optional<Error>>& errors) {
+    for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i]->finish(std::move(errors[i]));
   }
 
   // False: one of them had an error, and what it did cannot be told from what the others did. Savepoints would tell, but for each

@@ -6,7 +6,6 @@
 //
 // Storage thread only. Store decides when they are put in; who asks through Store need not know of them.
 
-#include <array>
 #include <cassert>
 #include <concepts>
 #include <cstddef>
@@ -64,7 +63,6 @@ class NewRows final {
   }
 
   [[nodiscard]] const char* insert() const { return insert_; }
-  [[nodiscard]] const char* name() const { return name_; }
   [[nodiscard]] std::size_t columns() const { return columns_; }
   [[nodiscard]] std::size_t size() const { return cells_.size() / columns_; }
 

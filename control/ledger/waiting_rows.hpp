@@ -2,6 +2,9 @@
 // The three tables that a session's opening writes to, as runs of rows that wait to be put in. The order of their columns is that
 // of the statements here. Storage thread only.
 
+#include <array>
+#include <cstddef>
+
 #include "control/ledger/new_rows.hpp"
 
 namespace sanad::ledger {
